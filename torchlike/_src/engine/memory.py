@@ -1,0 +1,36 @@
+"""Host memory: the C allocator's settings, and copies that JAX can take over."""
+
+import contextlib
+import ctypes
+import os
+import sys
+
+import numpy as np
+
+
+def keep() -> None:
+    """Let glibc keep large blocks: fresh ones page-fault at every step (20.5 ms against 3.8 for a 38 MB gather)."""
+    if not sys.platform.startswith("linux") or os.environ.get("TORCHLIKE_MALLOC", "1") == "0":
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        trim_threshold, mmap_max = -1, -4
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def trim() -> None:
+    """Give freed memory back to the system."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def private_copy(array: np.ndarray) -> np.ndarray:
+    """A C-ordered copy that nobody else holds, 64-byte aligned so that JAX takes it over without another copy."""
+    if array.nbytes < 65536:
+        return np.array(array, order="C")
+    buffer = np.empty(array.nbytes + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    copy = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    np.copyto(copy, array)
+    return copy

@@ -1,0 +1,311 @@
+"""From a path of recorded ops to an XLA program: one for the whole path, or one for each op."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.dtypes import float0
+
+from torchlike._src.engine import host, memory
+from torchlike._src.engine.value import Aval, PullbackAval, Value
+
+#: Markers in a template: here goes the next array, the next number.
+ARRAY = type("ARRAY", (), {"__repr__": lambda self: "ARRAY"})()
+NUMBER = type("NUMBER", (), {"__repr__": lambda self: "NUMBER"})()
+
+
+class Nest(tuple):
+    """Several template items that are one argument: a list of tensors, the starts of a slice."""
+
+    __slots__ = ()
+
+
+class Call:
+    """A kernel with its static arguments bound: arrays and numbers in, a tuple of arrays out.
+
+    Interned by (kernel, template), so that what JAX remembers about it (its trace, its linearisation)
+    serves every place where it is recorded.
+    """
+
+    __slots__ = ("jit", "kernel", "pullbacks", "shapes", "template")
+
+    _all: dict[Hashable, "Call"] = {}
+
+    def __new__(cls, kernel: Callable[..., Any], key: Hashable, template: tuple[Any, ...]) -> "Call":
+        found = cls._all.get((kernel, key))
+        if found is None:
+            found = cls._all[kernel, key] = super().__new__(cls)
+            found.kernel, found.template = kernel, template
+            found.shapes, found.pullbacks = {}, {}
+            found.jit = jax.jit(found.__call__)
+        return found
+
+    @classmethod
+    def forget(cls) -> None:
+        """Drop all calls that nothing else holds."""
+        cls._all.clear()
+
+    @property
+    def name(self) -> str:
+        return getattr(self.kernel, "__name__", repr(self.kernel))
+
+    def __call__(self, arrays: Sequence[Any], numbers: Sequence[Any]) -> tuple[jax.Array, ...]:
+        arrays_left, numbers_left = iter(arrays), iter(numbers)
+
+        def fill(item: Any) -> Any:
+            if item is ARRAY:
+                return next(arrays_left)
+            if item is NUMBER:
+                return next(numbers_left)
+            if item.__class__ is Nest:
+                return tuple([fill(i) for i in item])
+            return item
+
+        out = self.kernel(*[fill(item) for item in self.template])
+        return tuple([_strong(o) for o in (out if isinstance(out, (tuple, list)) else (out,))])
+
+    def outputs(self, avals: tuple[Aval, ...], numbers: tuple[Any, ...]) -> tuple[jax.ShapeDtypeStruct, ...]:
+        """Shapes and dtypes of the results; raises what the kernel raises for inputs it refuses."""
+        key = (avals, tuple(map(type, numbers)))
+        found = self.shapes.get(key)
+        if found is None:
+            found = self.shapes[key] = jax.eval_shape(self.__call__, tuple(a.struct for a in avals), numbers)
+        return found
+
+    def with_pullback(self, mask: int) -> Callable[..., Any]:
+        """The jitted function that also returns the pullback to the arrays in ``mask``."""
+        found = self.pullbacks.get(mask)
+        if found is None:
+            found = self.pullbacks[mask] = jax.jit(lambda arrays, numbers: self.vjp(mask, arrays, numbers, self))
+        return found
+
+    def vjp(self, mask: int, arrays: Sequence[Any], numbers: Sequence[Any], fn: Callable[..., Any]) -> Any:
+        wanted = [i for i in range(len(arrays)) if mask >> i & 1]
+
+        def of_wanted(*some: Any) -> tuple[jax.Array, ...]:
+            full = list(arrays)
+            for i, a in zip(wanted, some, strict=True):
+                full[i] = a
+            return fn(tuple(full), numbers)
+
+        return jax.vjp(of_wanted, *[arrays[i] for i in wanted])
+
+
+def _strong(x: Any) -> jax.Array:
+    """A result without JAX's weak type: torch's dtypes are what they say."""
+    if isinstance(x, jax.Array):
+        return jax.lax.convert_element_type(x, x.dtype) if x.weak_type else x
+    return jnp.asarray(x)
+
+
+def apply_pullback(pullback: Any, cotangents: Sequence[Any], avals: Sequence[Any]) -> tuple[Any, ...]:
+    """Apply a pullback to cotangents, where None stands for zero.
+
+    A gradient in torch is the conjugate of JAX's cotangent: df/dx + i df/dy for a real f.
+    """
+    full = []
+    for ct, a in zip(cotangents, avals, strict=True):
+        if not jnp.issubdtype(a.dtype, jnp.inexact):
+            full.append(np.zeros(a.shape, float0))
+        else:
+            full.append(jnp.zeros(a.shape, a.dtype) if ct is None else _conjugate(ct))
+    return tuple([_conjugate(g) for g in pullback(tuple(full))])
+
+
+def _conjugate(x: Any) -> Any:
+    return jnp.conj(x) if jnp.iscomplexobj(x) else x
+
+
+_apply_pullback = jax.jit(apply_pullback, static_argnums=2)
+
+
+class Pullback:
+    """The call that applies the pullback of ``forward``; its arrays are (pullback, the cotangents that are there)."""
+
+    __slots__ = ("avals", "given", "name")
+
+    def __init__(self, forward: Call, avals: tuple[Any, ...], given: int) -> None:
+        self.name = f"{forward.name} backward"
+        self.avals = avals
+        self.given = given
+
+    def cotangents(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
+        left = iter(arrays)
+        return tuple([next(left) if self.given >> i & 1 else None for i in range(len(self.avals))])
+
+
+class Program:
+    """A path of recorded ops as one jitted function.
+
+    ``live`` are the numbers of the values to return; ``donated`` of the inputs whose buffers it may reuse. After the
+    first run, ``plan`` says where each live value is found: among the outputs, or, for residuals that are
+    inputs themselves, among those.
+    """
+
+    __slots__ = ("donated", "entry", "fn", "inputs", "kept", "live", "path", "plan", "runs", "simple", "size")
+
+    def __init__(self, path: Sequence[Any], size: int, live: tuple[int, ...], donated: tuple[int, ...]) -> None:
+        self.path = path
+        self.size = size
+        self.live = live
+        self.donated = donated
+        gone = set(donated)
+        self.inputs = [(node.base + k, a) for node in path for k, a in enumerate(node.enters)]
+        self.kept = tuple(i for i, _ in self.inputs if i not in gone)
+        self.plan: list[Any] = []
+        self.simple = False
+        self.runs = 0
+        self.fn = jax.jit(self._trace, donate_argnums=(0,) if donated else ())
+
+    def _trace(self, donated: list[Any], kept: list[Any], numbers: tuple[Any, ...]) -> list[Any]:
+        env: list[Any] = [None] * self.size
+        avals = dict(self.inputs)
+        origin: dict[int, Any] = {}
+        for indices, arrays in ((self.donated, donated), (self.kept, kept)):
+            for i, a in zip(indices, arrays, strict=True):
+                kind = avals[i]
+                if isinstance(kind, PullbackAval):
+                    env[i] = jax.tree_util.tree_unflatten(kind.treedef, a)
+                else:
+                    env[i] = a
+                    if indices is self.kept:
+                        origin[id(a)] = i
+        self._replay(env, iter(numbers))
+        outputs: list[Any] = []
+        where: dict[int, int] = {}
+
+        def place(x: Any) -> tuple[str, int]:
+            if id(x) in origin:
+                return ("input", origin[id(x)])
+            if id(x) not in where:
+                where[id(x)] = len(outputs)
+                outputs.append(x)
+            return ("output", where[id(x)])
+
+        plan: list[Any] = []
+        for i in self.live:
+            if _is_pullback(self.path, i):
+                leaves, treedef = jax.tree_util.tree_flatten(env[i])
+                kinds = tuple((tuple(np.shape(x)), jnp.result_type(x)) for x in leaves)
+                plan.append(("pullback", (treedef, kinds), [place(x) for x in leaves]))
+            else:
+                plan.append(place(env[i]))
+        self.plan = plan
+        self.simple = plan == [("output", k) for k in range(len(plan))]
+        return outputs
+
+    def _replay(self, env: list[Any], numbers: Any) -> None:
+        for node in self.path:
+            arrays = tuple([env[r] for r in node.refs])
+            call = node.call
+            first = node.base + len(node.enters)
+            if call.__class__ is Pullback:
+                outs = apply_pullback(arrays[0], call.cotangents(arrays[1:]), call.avals)
+            else:
+                mine = tuple([next(numbers) for _ in range(node.numbers)])
+                if node.mask:
+                    outs, env[first + len(node.outs) - 1] = call.vjp(node.mask, arrays, mine, call.jit)
+                else:
+                    outs = call.jit(arrays, mine)
+            for k, out in enumerate(outs):
+                env[first + k] = out
+
+    def run(self, values: list[Any], numbers: list[Any]) -> None:
+        """Run on the data of ``values``; give the live ones theirs."""
+        donated = [_private(values[i]) for i in self.donated]
+        kept = [_data(values[i]) for i in self.kept]
+        outputs = self.fn(donated, kept, tuple(numbers))
+        self.runs += 1
+        if self.simple:
+            for i, out in zip(self.live, outputs, strict=True):
+                values[i].data = out
+            return
+
+        def find(at: tuple[str, int]) -> Any:
+            return outputs[at[1]] if at[0] == "output" else _data(values[at[1]])
+
+        for i, at in zip(self.live, self.plan, strict=True):
+            v = values[i]
+            if at[0] == "pullback":
+                treedef, kinds = at[1]
+                v.data = [find(a) for a in at[2]]
+                v.aval = PullbackAval(treedef, kinds, _place_of(values, self.path))
+            else:
+                v.data = find(at)
+
+
+def _place_of(values: list[Any], path: Sequence[Any]) -> Any:
+    return next(a.place for node in path for a in (*node.outs, *node.enters) if isinstance(a, Aval))
+
+
+def _is_pullback(path: Sequence[Any], index: int) -> bool:
+    for node in path:
+        first = node.base + len(node.enters)
+        if first <= index < first + len(node.outs):
+            return node.outs[index - first] is None
+    return False
+
+
+def _data(value: Value) -> Any:
+    """The data of a concrete value, as a program takes it."""
+    data = value.data
+    if data.__class__ is not np.ndarray or host.takes_numpy(value.aval.place):
+        return data
+    if value.uploaded is None:
+        value.uploaded = jax.device_put(data, value.aval.place.device)
+    return value.uploaded
+
+
+def _private(value: Value) -> Any:
+    """The data of a value that a program may overwrite."""
+    data = value.data
+    if data.__class__ is not np.ndarray:
+        return data
+    copy = memory.private_copy(data)  # other values may be NumPy views of the same memory
+    return jax.device_put(copy, None if host.takes_numpy(value.aval.place) else value.aval.place.device)
+
+
+def run_one_by_one(path: Sequence[Any], size: int, live: Sequence[int], values: list[Any], numbers: list[Any]) -> int:
+    """Run each op by its own program; returns how many of these were new."""
+    env: list[Any] = [None] * size
+    last: dict[int, int] = {}
+    for k, node in enumerate(path):
+        for r in node.refs:
+            last[r] = k
+    keep = set(live)
+    new = 0
+    left = iter(numbers)
+    for k, node in enumerate(path):
+        for j, a in enumerate(node.enters):
+            i = node.base + j
+            v = values[i]
+            env[i] = jax.tree_util.tree_unflatten(a.treedef, v.data) if isinstance(a, PullbackAval) else _data(v)
+        arrays = tuple([env[r] for r in node.refs])
+        call = node.call
+        first = node.base + len(node.enters)
+        if call.__class__ is Pullback:
+            outs = _apply_pullback(arrays[0], call.cotangents(arrays[1:]), call.avals)
+        else:
+            mine = tuple([next(left) for _ in range(node.numbers)])
+            fn = call.with_pullback(node.mask) if node.mask else call.jit
+            before = fn._cache_size()
+            outs = fn(arrays, mine)
+            new += fn._cache_size() - before
+            if node.mask:
+                outs, env[first + len(node.outs) - 1] = outs
+        for j, out in enumerate(outs):
+            env[first + j] = out
+        for r in node.refs:
+            if last[r] == k and r not in keep:
+                env[r] = None
+    for i in live:
+        v = values[i]
+        if _is_pullback(path, i):
+            leaves, treedef = jax.tree_util.tree_flatten(env[i])
+            kinds = tuple((tuple(np.shape(x)), jnp.result_type(x)) for x in leaves)
+            v.data, v.aval = leaves, PullbackAval(treedef, kinds, _place_of(values, path))
+        else:
+            v.data = env[i]
+    return new

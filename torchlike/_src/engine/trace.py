@@ -1,0 +1,309 @@
+"""Recording: a trie of ops, and for each thread a recorder that walks it.
+
+Recording an op that was recorded at this place before is one dictionary lookup; the node found knows the shapes of the
+results. What a step recorded runs as one program when somebody reads a value, see `Recorder.flush`.
+"""
+
+import itertools
+import threading
+import time
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from torchlike._src.engine import host, memory, report, tiering
+from torchlike._src.engine.program import Call, Program, Pullback, run_one_by_one
+from torchlike._src.engine.value import CPU, Aval, Borrowed, Place, Value, aval
+
+_new = object.__new__
+_epochs = itertools.count(1)
+#: All threads' recorders. That of a thread which has ended stays while values of its trace may still be read.
+_recorders: list["Recorder"] = []
+
+
+class Node:
+    """One recorded op at one place: what follows it, what it reads and makes, the programs that end here.
+
+    Attributes:
+        refs: numbers of the values it reads, in order.
+        base: number of the first value it adds; first come the inputs it brings in (``enters``), then its results.
+        outs: `Aval` of each result; with a ``mask`` of inputs that need a gradient, the last is None: the pullback.
+        numbers: how many Python numbers it takes from the trace's list.
+        grads: `Aval` of each gradient that its pullback makes.
+        backward: whether a pullback was applied on the way here.
+    """
+
+    __slots__ = (
+        "backward", "base", "call", "children", "depth", "enters", "grads", "loose", "mask", "numbers", "outs", "parent", "programs",
+        "refs", "sights",
+    )  # fmt: skip
+
+    def __init__(self, parent: "Node | None", call: Any = None) -> None:
+        self.parent = parent
+        self.call = call
+        self.children: dict[Any, Node] = {}
+        self.loose: dict[Any, Any] | None = None
+        self.programs: dict[Any, Program] = {}
+        self.sights = 0
+        self.depth = 0 if parent is None else parent.depth + 1
+        self.refs: tuple[int, ...] = ()
+        self.enters: tuple[Any, ...] = ()
+        self.outs: tuple[Any, ...] = ()
+        self.mask = 0
+        self.grads: tuple[Aval, ...] = ()
+        self.numbers = 0
+        self.base = 0
+        self.backward = False
+
+    def path(self) -> list["Node"]:
+        """The nodes from the root to here, without the root."""
+        nodes = []
+        node = self
+        while node.parent is not None:
+            nodes.append(node)
+            node = node.parent
+        nodes.reverse()
+        return nodes
+
+
+class Trie:
+    """The roots, one for each setting under which ops are recorded (default dtype, precision, ...)."""
+
+    def __init__(self) -> None:
+        self.roots: dict[Any, Node] = {}
+        self.nodes = 0
+        self.config: tuple[Any, ...] = ()
+
+    def root(self) -> Node:
+        if self.nodes > tiering.MAX_NODES:  # code that never repeats must not fill the memory
+            self.roots.clear()
+            Call.forget()
+            self.nodes = 0
+        found = self.roots.get(self.config)
+        if found is None:
+            found = self.roots[self.config] = Node(None)
+        return found
+
+
+trie = Trie()
+
+
+class Recorder:
+    """One thread's recorder: the place in the trie, the values and the numbers recorded so far.
+
+    It also carries what else belongs to the thread: the modes of autograd, which the tape reads and sets.
+    """
+
+    __slots__ = (
+        "busy", "calls", "eager", "epoch", "grad", "halted", "inference", "modes", "node", "numbers", "place", "thread",
+        "values",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.modes: dict[str, Any] = {}
+        self.calls = 0
+        self.busy = False
+        self.halted = False
+        self.values: list[Value] = []
+        self.numbers: list[Any] = []
+        self.place: Place = CPU
+        self.grad = True
+        self.inference = False
+        self.eager = False
+        self.thread = threading.current_thread()
+        self._restart()
+        _recorders[:] = [r for r in _recorders if r.thread.is_alive() or r.node.parent is not None]
+        _recorders.append(self)
+
+    def _restart(self) -> None:
+        self.epoch = next(_epochs)
+        self.node = trie.root()
+
+    def enter(self, value: Value) -> Any:
+        """Make a concrete value an input of this trace; returns its aval, which is its part of the key."""
+        if value.data is None:
+            self._take_over(value)
+        if value.aval.place is not self.place:
+            if self.values:
+                raise PlaceChanged(value.aval.place)
+            self.place = value.aval.place
+        if value.__class__ is Borrowed:
+            value.data = memory.private_copy(value.data)
+        value.epoch = self.epoch
+        value.index = len(self.values)
+        self.values.append(value)
+        return value.aval
+
+    def _take_over(self, value: Value) -> None:
+        """Have the thread that recorded a value run it first."""
+        owner = next((r for r in list(_recorders) if r.epoch == value.epoch), None)
+        if owner is None or owner is self:
+            raise RuntimeError(
+                "This tensor's value was lost: running the program that was to compute it failed. The error was raised where "
+                "it was first read."
+            )
+        owner.halted = True
+        try:
+            while owner.busy:
+                time.sleep(0)
+            owner.flush("a read in another thread")
+        finally:
+            owner.halted = False
+
+    def wait(self) -> None:
+        """Let another thread run what was recorded here."""
+        while self.halted:
+            self.busy = False
+            time.sleep(0)
+        self.busy = True
+
+    def rollback(self, size: int, numbers: int) -> None:
+        """Forget the inputs and numbers brought in by an op that was refused."""
+        for value in self.values[size:]:
+            value.epoch = -1
+        del self.values[size:]
+        del self.numbers[numbers:]
+
+    def learn(self, key: Any, call: Call, refs: tuple[int, ...], size: int, mask: int, numbers: tuple[Any, ...]) -> Node:
+        """A node for an op that was not recorded here before.
+
+        Args:
+            key: what it will be found by.
+            refs: numbers of the values it reads; those from ``size`` on came in with it.
+            mask: which of them need a gradient.
+            numbers: the Python numbers that are inputs of the program, not constants of ``call``.
+        """
+        values = self.values
+        structs = call.outputs(tuple([values[r].aval for r in refs]), numbers)
+        place = self.place
+        outs: tuple[Any, ...] = tuple([aval(s.shape, np.dtype(s.dtype), place) for s in structs])
+        if mask:
+            outs = (*outs, None)
+        node = self._grow(key, call, refs, size, mask, len(numbers), outs)
+        node.grads = tuple([values[r].aval for i, r in enumerate(refs) if mask >> i & 1])
+        return node
+
+    def _grow(self, key: Any, call: Any, refs: tuple[int, ...], size: int, mask: int, numbers: int,
+              outs: tuple[Any, ...]) -> Node:  # fmt: skip
+        node = Node(self.node, call)
+        node.refs, node.mask, node.numbers, node.base, node.outs = refs, mask, numbers, size, outs
+        node.enters = tuple([v.aval for v in self.values[size:]])
+        node.backward = self.node.backward or call.__class__ is Pullback
+        self.node.children[key] = node
+        trie.nodes += 1
+        return node
+
+    def push(self, node: Node) -> list[Value]:
+        """Go to ``node`` and return the values it makes."""
+        values = self.values
+        epoch = self.epoch
+        i = len(values)
+        made = []
+        for a in node.outs:
+            v = _new(Value)
+            v.aval, v.data, v.epoch, v.index = a, None, epoch, i
+            made.append(v)
+            i += 1
+        values += made
+        self.node = node
+        if self.eager or i > tiering.MAX_VALUES:
+            self.flush("eager()" if self.eager else "the trace grew past its limit")
+        return made
+
+    def record_pullback(self, forward: Node, pullback: Value, cotangents: list[Value | None]) -> list[Value]:
+        """Record that the pullback of the op at ``forward`` is applied; returns the gradients of its masked inputs."""
+        epoch = self.epoch
+        size = len(self.values)
+        given = 0
+        refs: list[Any] = [pullback.index if pullback.epoch == epoch else self.enter(pullback)]
+        for i, ct in enumerate(cotangents):
+            if ct is not None:
+                given |= 1 << i
+                refs.append(ct.index if ct.epoch == epoch else self.enter(ct))
+        key = (forward.call, forward.mask, given, *refs)
+        node = self.node.children.get(key)
+        if node is None:
+            numbers = tuple([pullback.index, *[ct.index for ct in cotangents if ct is not None]])
+            call = Pullback(forward.call, forward.outs[:-1], given)
+            node = self._grow(key, call, numbers, size, 0, 0, forward.grads)
+        return self.push(node)
+
+    def flush(self, reason: str) -> None:
+        """Run what was recorded. The values that somebody still holds get their data."""
+        node = self.node
+        if node.parent is None:
+            if self.values:
+                self.rollback(0, 0)
+            return
+        host.check_process()
+        values, numbers = self.values, self.numbers
+        references = list(map(getrefcount, values))
+        live = tuple([i for i, n in enumerate(references) if n > _ALONE and values[i].data is None])
+        donated = _donated(values, references, live)
+        self.values, self.numbers = [], []
+        self._restart()
+        try:
+            program = node.programs.get((live, donated))
+            if program is None:
+                node.sights += 1
+                if not self.eager and tiering.compile_whole(node):
+                    program = Program(node.path(), len(values), live, donated)
+                    node.programs[live, donated] = program
+                    report.building(program, node, reason)
+            with host.on(self.place):
+                if program is None:
+                    report.ran(node, reason, None, run_one_by_one(node.path(), len(values), live, values, numbers))
+                else:
+                    program.run(values, numbers)
+                    tiering.ran(program)
+                    report.ran(node, reason, program, 0)
+        finally:
+            for v in values:
+                v.epoch = -1
+
+
+class PlaceChanged(Exception):
+    """An op reads a value on another device than the trace's: run the trace first, then record the op anew."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+
+#: What `getrefcount` says of a value that only the list of the trace holds: nobody will ever read it.
+_ALONE = list(map(getrefcount, [Value(None, None)]))[0]
+
+
+def _donated(values: list[Value], references: list[int], live: tuple[int, ...]) -> tuple[int, ...]:
+    """Inputs that nobody else can see and whose buffer fits a result."""
+    wanted: dict[Any, int] = {}
+    for i in live:
+        a = values[i].aval
+        if a is not None:
+            wanted[a] = wanted.get(a, 0) + 1
+    found = []
+    for i, n in enumerate(references):
+        if n <= _ALONE:
+            v = values[i]
+            data = v.data
+            # The array itself is held by the value, by `data` and by the call. Host data is uploaded for the purpose.
+            if data is not None and wanted.get(v.aval) and (data.__class__ is np.ndarray or getrefcount(data) <= 3):
+                wanted[v.aval] -= 1
+                found.append(i)
+    return tuple(found)
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+
+
+#: ``local.recorder`` is the recorder of the running thread.
+local = _Local()
+
+
+def number_key(x: Any) -> Any:
+    """A Python number as part of a key: its type counts, and so do the sign of zero and NaN."""
+    if x.__class__ is float and (x == 0.0 or x != x):
+        return (float, "nan" if x != x else str(x))  # "0.0" or "-0.0": no number has this key
+    return (x.__class__, x)
