@@ -1,0 +1,94 @@
+"""Affine maps: ``linear`` and ``bilinear``."""
+
+import jax.numpy as jnp
+from jax import lax
+
+from torchlike._src.operators.nn_checks import c_type, scalar_type, sizes
+from torchlike._src.operators.registry import Array, op
+
+
+@op("nn.functional.linear", "_C._nn.linear", saves=("input:weight", "weight:input"), grad_name="AddmmBackward0")
+def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
+    """``input @ weight.T + bias``.
+
+    Args:
+        input: shape ``(*, in_features)``.
+        weight: shape ``(out_features, in_features)``, or ``(in_features,)`` for one feature without its dimension.
+        bias: shape ``(out_features,)``.
+    Returns:
+        Shape ``(*, out_features)``.
+    Raises:
+        RuntimeError: if sizes or dtypes do not fit.
+    """
+    if weight.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
+    if input.dtype != weight.dtype:
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {c_type(input.dtype)} != {c_type(weight.dtype)}"
+        )
+    rows = 1
+    for n in input.shape[:-1]:
+        rows *= n
+    if input.ndim == 0 or input.shape[-1] != weight.shape[-1]:
+        if weight.ndim == 1:
+            size = input.shape[-1] if input.ndim else 1
+            if input.ndim == 1:
+                raise RuntimeError(
+                    f"inconsistent tensor size, expected tensor {sizes(input.shape)} and src {sizes(weight.shape)} "
+                    "to have the same number of elements, but got "
+                    f"{size} and {weight.shape[0]} elements respectively"
+                )
+            raise RuntimeError(f"size mismatch, got input ({rows}), mat ({rows}x{size}), vec ({weight.shape[0]})")
+        if input.ndim == 0:
+            raise RuntimeError("both arguments to linear need to be at least 1D, but they are 0D and 2D")
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and "
+            f"{weight.shape[1]}x{weight.shape[0]})"
+        )
+    result = lax.dot_general(input, weight, (((input.ndim - 1,), (weight.ndim - 1,)), ((), ())))
+    if bias is None:
+        return result
+    if bias.dtype != input.dtype:
+        raise RuntimeError(
+            "self and mat2 must have the same dtype, "
+            f"but got {scalar_type(bias.dtype)} and {scalar_type(input.dtype)}"
+        )
+    features = weight.shape[0] if weight.ndim == 2 else 1
+    if bias.ndim and bias.shape[-1] not in (1, features):
+        raise RuntimeError(
+            f"The expanded size of the tensor ({features}) must match the existing size ({bias.shape[-1]}) at "
+            f"non-singleton dimension 1.  Target sizes: {sizes((rows, features))}.  "
+            f"Tensor sizes: {sizes(bias.shape)}"
+        )
+    return result + bias
+
+
+@op("bilinear", "nn.functional.bilinear", method=False, saves=("input1:input2,weight", "input2:input1,weight", "weight:input1,input2"))
+def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = None) -> Array:
+    """``y[k] = input1 @ weight[k] @ input2 + bias[k]``.
+
+    Args:
+        input1: shape ``(*, in1_features)``.
+        input2: shape ``(*, in2_features)``, with the same leading dimensions.
+        weight: shape ``(out_features, in1_features, in2_features)``.
+        bias: shape ``(out_features,)``.
+    Returns:
+        Shape ``(*, out_features)``.
+    """
+    if input1.ndim != input2.ndim:
+        raise RuntimeError(f"bilinear(): input dimensions do not match: got {input1.ndim} and {input2.ndim}")
+    for i, (m, n) in enumerate(zip(input1.shape[:-1], input2.shape[:-1], strict=True)):
+        if m != n:
+            raise RuntimeError(f"bilinear(): input batch dimensions do not match at dim {i}: got {m} and {n}")
+    for name, x, axis in (("input1", input1, 1), ("input2", input2, 2)):
+        if x.shape[-1] != weight.shape[axis]:
+            raise RuntimeError(
+                f"bilinear(): {name} size does not match weight size: "
+                f"got {x.shape[-1]} but expected {weight.shape[axis]}"
+            )
+    if bias is not None and bias.shape[0] != weight.shape[0]:
+        raise RuntimeError(
+            f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected {weight.shape[0]}"
+        )
+    result = jnp.einsum("...i,kij,...j->...k", input1, weight, input2)
+    return result if bias is None else result + bias

@@ -1,0 +1,302 @@
+"""Max and average pooling over windows of fixed size. Adaptive, fractional and un-pooling: `pooling_adaptive`."""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from torchlike._src.operators.nn_checks import is_complex, is_floating, opmath, scalar_type, sizes
+from torchlike._src.operators.pooling_windows import Window, window_max, window_sum
+from torchlike._src.operators.registry import Array, composite, op, ops
+
+Extent = int | tuple[int, ...]
+_COUNT = {1: "one", 2: "two", 3: "three"}
+
+
+def _expand(value: Any, n: int, name: str, what: str) -> tuple[int, ...]:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    if len(values) == 1:
+        return values * n
+    if len(values) != n:
+        must = "either be omitted, a single int, or" if what == "stride" else "either be a single int, or"
+        raise RuntimeError(f"{name}: {what} must {must} a tuple of {_COUNT[n]} ints")
+    return values
+
+
+def _extents(name: str, n: int, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, ...], ...]:
+    kernel = _expand(kernel_size, n, name, "kernel_size")
+    stride = kernel if stride is None or stride == () else _expand(stride, n, name, "stride")
+    return kernel, stride, _expand(padding, n, name, "padding")
+
+
+def _window(
+    name: str,
+    x: Array,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> Window:
+    """The geometry, or torch's complaint about it; ``x`` has its batch dimension or lacks it."""
+    n = len(kernel)
+    if x.ndim not in (n + 1, n + 2):
+        if n == 1:
+            raise RuntimeError(
+                f"{name}: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, "
+                f"but got:{sizes(x.shape)}"
+            )
+        raise RuntimeError(f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input")
+    letters = "THW"[3 - n :] if n == 3 else "HW"[2 - n :]
+    if min(kernel) <= 0:
+        named = " ".join(f"k{c}: {v}" for c, v in zip(letters, kernel, strict=True))
+        if min(stride) == 0:
+            raise RuntimeError("stride should not be zero")
+        raise RuntimeError(f"kernel size should be greater than zero, but got {named}")
+    if min(stride) <= 0:
+        raise RuntimeError("stride should not be zero")
+    if min(dilation) <= 0:
+        named = " ".join(f"dilation{c}: {v}" for c, v in zip(letters, dilation, strict=True))
+        raise RuntimeError(f"dilation should be greater than zero, but got {named}")
+    for p, k, d in zip(padding, kernel, dilation, strict=True):
+        if p < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
+        if p > (d * (k - 1) + 1) // 2:
+            if n == 1 and name == "max_pool1d":
+                raise RuntimeError(
+                    "max_pool1d() padding should be at most half of kernel size, "
+                    f"but got padding={p} and kernel_size={k}"
+                )
+            raise RuntimeError(
+                "pad should be at most half of effective kernel size, "
+                f"but got pad={p}, kernel_size={k} and dilation={d}"
+            )
+    if 0 in x.shape[-n - 1 :]:
+        raise RuntimeError(
+            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
+            f"but got:{sizes(x.shape)}"
+        )
+    out = []
+    for size, k, s, p, d in zip(x.shape[-n:], kernel, stride, padding, dilation, strict=True):
+        last = size + 2 * p - d * (k - 1) - 1
+        o = (last + (s - 1 if ceil_mode else 0)) // s + 1
+        if ceil_mode and (o - 1) * s >= size + p:
+            o -= 1  # the last window would start in the padding behind
+        out.append(o)
+    if min(out) < 1:
+        if name == "max_pool1d":
+            raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[0]}")
+        given, made = ("x".join(map(str, (x.shape[-n - 1], *v))) for v in (x.shape[-n:], out))
+        raise RuntimeError(
+            f"Given input size: ({given}). Calculated output size: ({made}). Output size is too small"
+        )
+    return Window(x.shape[-n:], kernel, stride, padding, dilation, tuple(out))
+
+
+def _max_pool(
+    n: int, input: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[Array, Array, Window]:
+    name = f"max_pool{n}d"
+    kernel, stride, padding = _extents(name, n, kernel_size, stride, padding)
+    window = _window(name, input, kernel, stride, padding, _expand(dilation, n, name, "dilation"), bool(ceil_mode))
+    if is_complex(input) or input.dtype == jnp.bool_:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_type(input.dtype)}'")
+    return *window_max(input, window), window
+
+
+def _flat_indices(which: Array, window: Window) -> Array:
+    """Tap numbers → positions in the flattened spatial dimensions of the input."""
+    which = which.astype(jnp.int64)
+    n = len(window.size)
+    flat = jnp.zeros((), jnp.int64)
+    for axis, size in enumerate(window.size):
+        tap = which // math.prod(window.kernel[axis + 1 :]) % window.kernel[axis]
+        shape = [1] * n
+        shape[axis] = -1
+        start = jnp.arange(window.out[axis], dtype=jnp.int64).reshape(shape) * window.stride[axis]
+        # A window of nothing but -inf may name a tap in the padding; torch names its first real element.
+        position = jnp.clip(start - window.padding[axis] + tap * window.dilation[axis], 0, size - 1)
+        flat = flat * size + position
+    return flat
+
+
+def _declare_max_pool(n: int) -> None:
+    """Declare the pooled value, the pair with indices, and the public function that chooses between them."""
+
+    def max_pool(
+        input: Array,
+        kernel_size: Extent,
+        stride: Extent | None = None,
+        padding: Extent = 0,
+        dilation: Extent = 1,
+        ceil_mode: bool = False,
+    ) -> Array:
+        return _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+
+    def max_pool_with_indices(
+        input: Array,
+        kernel_size: Extent,
+        stride: Extent | None = None,
+        padding: Extent = 0,
+        dilation: Extent = 1,
+        ceil_mode: bool = False,
+    ) -> tuple[Array, Array]:
+        best, which, window = _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode)
+        return best, _flat_indices(which, window)
+
+    def functional(
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> Any:
+        name = f"nn.functional.max_pool{n}d_with_indices" if return_indices else f"max_pool{n}d"
+        return ops[name](input, kernel_size, stride, padding, dilation, ceil_mode)
+
+    value = f"The maximum of each window over the last {n} dimension(s); of equal values the first counts."
+    max_pool.__doc__ = value
+    max_pool_with_indices.__doc__ = value + " With flat int64 indices of the maxima."
+    functional.__doc__ = f"""{value}
+
+    Args:
+        input: batched or not: {n + 2} or {n + 1} dimensions.
+        kernel_size: one number, or one a dimension.
+        stride: by default ``kernel_size``.
+        padding: minus infinity on both sides, at most half a window.
+        dilation: distance between the elements of a window.
+        ceil_mode: keep windows that reach over the end.
+        return_indices: also return where each maximum stands, in the flattened spatial dimensions.
+    """
+    max_pool.__name__, functional.__name__ = f"max_pool{n}d", f"max_pool{n}d"
+    max_pool_with_indices.__name__ = f"max_pool{n}d_with_indices"
+    grad = {1: "MaxPool1DBackward0", 2: "MaxPool2DWithIndicesBackward0", 3: "MaxPool3DWithIndicesBackward0"}[n]
+    op(f"max_pool{n}d", method=False, saves=("input",), grad_name=grad)(max_pool)
+    with_indices = [f"nn.functional.max_pool{n}d_with_indices", f"_C._nn.max_pool{n}d_with_indices"]
+    if n == 1:
+        with_indices.append("max_pool1d_with_indices")
+    op(*with_indices, method=False, saves=("input",), grad_name=grad)(max_pool_with_indices)
+    composite(f"nn.functional.max_pool{n}d")(functional)
+
+
+for _n in (1, 2, 3):
+    _declare_max_pool(_n)
+
+
+def _avg_pool(
+    n: int,
+    input: Array,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Array:
+    name = f"avg_pool{n}d"
+    kernel, stride, padding = _extents(name, n, kernel_size, stride, padding)
+    if n == 1 and input.ndim not in (2, 3):
+        raise RuntimeError(
+            f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' "
+            "(while checking arguments for avg_pool1d)"
+        )
+    window = _window(name, input, kernel, stride, padding, (1,) * n, bool(ceil_mode))
+    if divisor_override == 0:
+        raise RuntimeError("divisor must be not zero")
+    if input.dtype == jnp.bool_ or is_complex(input) or (not is_floating(input) and input.dtype != jnp.int64):
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_type(input.dtype)}'")
+    total = window_sum(opmath(input), window)
+    divisor = _divisors(window, count_include_pad) if divisor_override is None else divisor_override
+    if not is_floating(input):
+        return lax.div(total, jnp.broadcast_to(jnp.asarray(divisor, total.dtype), total.shape))
+    if not isinstance(divisor, int):
+        divisor = jnp.asarray(divisor, total.dtype)
+    return (total / divisor).astype(input.dtype)
+
+
+def _divisors(window: Window, count_include_pad: bool) -> int | np.ndarray:
+    """How many elements each window averages; one number where all agree."""
+    counts = np.ones((), np.int64)
+    for size, k, s, p, _, o in zip(*window, strict=True):
+        start = np.arange(o) * s - p
+        end = np.minimum(start + k, size + p)
+        if not count_include_pad:
+            start, end = np.maximum(start, 0), np.minimum(end, size)
+        counts = counts[..., None] * (end - start)
+    return int(counts.flat[0]) if (counts == counts.flat[0]).all() else counts
+
+
+@op("avg_pool1d", "nn.functional.avg_pool1d", method=False, saves=("input",), grad_name="AvgPool2DBackward0")
+def avg_pool1d(
+    input: Array,
+    kernel_size: Extent,
+    stride: Extent | None = None,
+    padding: Extent = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Array:
+    """The mean of each window of ``(N, C, L)`` or ``(C, L)``; arguments as `avg_pool2d`."""
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+@op("nn.functional.avg_pool2d", "_C._nn.avg_pool2d", saves=("input",), grad_name="AvgPool2DBackward0")
+def avg_pool2d(
+    input: Array,
+    kernel_size: Extent,
+    stride: Extent | None = None,
+    padding: Extent = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
+    """The mean of each window of ``(N, C, H, W)`` or ``(C, H, W)``.
+
+    Args:
+        input: floating point or int64.
+        kernel_size: one number, or one a dimension.
+        stride: by default ``kernel_size``.
+        padding: zeros on both sides, at most half a window.
+        ceil_mode: keep windows that reach over the end.
+        count_include_pad: whether padding counts in the mean.
+        divisor_override: divide by this instead of the count.
+    """
+    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+@op("nn.functional.avg_pool3d", "_C._nn.avg_pool3d", saves=("input",), grad_name="AvgPool3DBackward0")
+def avg_pool3d(
+    input: Array,
+    kernel_size: Extent,
+    stride: Extent | None = None,
+    padding: Extent = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
+    """The mean of each window of ``(N, C, D, H, W)`` or ``(C, D, H, W)``; arguments as `avg_pool2d`."""
+    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def _lp_pool(n: int, input: Any, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Any:
+    kernel = _expand(kernel_size, n, f"lp_pool{n}d", "kernel_size")
+    means = ops["avg_pool1d" if n == 1 else f"nn.functional.avg_pool{n}d"](input.pow(norm_type), kernel, stride, 0, ceil_mode)
+    return (means.sign() * ops.relu(means.abs())).mul(math.prod(kernel)).pow(1.0 / norm_type)
+
+
+def _declare_lp_pool(n: int) -> None:
+    def lp_pool(
+        input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> Any:
+        return _lp_pool(n, input, norm_type, kernel_size, stride, ceil_mode)
+
+    lp_pool.__name__ = f"lp_pool{n}d"
+    lp_pool.__doc__ = f"The ``norm_type``-norm of each window over the last {n} dimension(s)."
+    composite(f"nn.functional.lp_pool{n}d")(lp_pool)
+
+
+for _n in (1, 2, 3):
+    _declare_lp_pool(_n)

@@ -1,0 +1,201 @@
+"""What op functions share: dimension numbers, broadcasting and numbers, with torch's wording when they are wrong."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, scalar_type, to_real
+
+#: One dimension, several, or None for all of them.
+Dims = int | Sequence[int] | None
+
+_NUMBERS = (bool, int, float, complex)
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a Python number, on whose value a function may branch."""
+    return isinstance(value, _NUMBERS)
+
+
+def is_array(value: Any) -> bool:
+    """Whether ``value`` is an array, that is neither a number nor the weakly typed scalar a number became."""
+    return not is_number(value) and not getattr(getattr(value, "aval", None), "weak_type", False)
+
+
+def normalize_dim(dim: int, ndim: int) -> int:
+    """``dim`` counted from the front; a 0-d array has the one dimension 0.
+
+    Raises:
+        IndexError: if there is no such dimension.
+    """
+    size = ndim or 1
+    if not -size <= dim < size:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
+        )
+    return dim % size
+
+
+def normalize_dims(dim: Dims, ndim: int) -> tuple[int, ...]:
+    """The dimensions to reduce, in order: all of them for None and for an empty sequence.
+
+    Raises:
+        IndexError: if one does not exist.
+        RuntimeError: if one is given twice.
+    """
+    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
+        return tuple(range(ndim))
+    dims = tuple(normalize_dim(d, ndim) for d in ((dim,) if isinstance(dim, int) else dim))
+    for d in dims:
+        if dims.count(d) > 1:
+            raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+    return tuple(sorted(dims)) if ndim else ()
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape to which ``shapes`` broadcast.
+
+    Raises:
+        RuntimeError: if they do not.
+    """
+    result: tuple[int, ...] = ()
+    for shape in shapes:
+        ndim = max(len(result), len(shape))
+        a, b = (1,) * (ndim - len(result)) + result, (1,) * (ndim - len(shape)) + shape
+        for i in range(ndim - 1, -1, -1):
+            if a[i] != b[i] and a[i] != 1 and b[i] != 1:
+                raise RuntimeError(
+                    f"The size of tensor a ({a[i]}) must match the size of tensor b ({b[i]}) "
+                    f"at non-singleton dimension {i}"
+                )
+        result = tuple(y if x == 1 else x for x, y in zip(a, b, strict=True))
+    return result
+
+
+def as_dtype(value: Any, dtype: np.dtype) -> Any:
+    """A number or array in ``dtype``; Python integers wrap as they do in torch."""
+    if is_number(value):
+        return wrap(value, dtype)
+    return value if value.dtype == dtype else value.astype(dtype)
+
+
+def wrap(number: complex, dtype: np.dtype) -> np.ndarray:
+    """A Python number as a 0-d NumPy array of ``dtype``."""
+    if isinstance(number, int) and dtype.kind in "iu":
+        bits = 8 * dtype.itemsize
+        return np.asarray(number & ((1 << bits) - 1), dtype=f"u{dtype.itemsize}").view(dtype)
+    with np.errstate(all="ignore"):
+        return np.asarray(number).astype(dtype)
+
+
+def operands(*values: Any) -> tuple[Any, ...]:
+    """Arrays that broadcast, all of one dtype: numbers take the dtype of the arrays beside them."""
+    arrays = [v for v in values if is_array(v)]
+    if not arrays:
+        return tuple(jnp.asarray(v) for v in values)
+    if len(arrays) > 1:
+        broadcast_shapes(*(a.shape for a in arrays))
+    dtype = arrays[0].dtype
+    return tuple(v if is_array(v) else as_dtype(v, dtype) for v in values)
+
+
+def on_host(function: Callable[..., Any], but: str = "") -> Callable[..., Any]:
+    """A NumPy function of arrays and numbers as the ``host`` form of an op: silent, numbers wrapped, 0-d kept.
+
+    Args:
+        function: what NumPy does.
+        but: kinds of dtypes, as NumPy's letters, that are left to the device, which refuses or knows them.
+    """
+
+    def host(*args: Any) -> Any:
+        dtype = next((a.dtype for a in args if isinstance(a, np.ndarray)), None)
+        if dtype is None or dtype.kind in but:
+            return NotImplemented
+        args = tuple(wrap(a, dtype) if isinstance(a, _NUMBERS) else a for a in args)
+        with np.errstate(all="ignore"):
+            return np.asarray(function(*args))
+
+    return host
+
+
+def checked(check: Callable[..., None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give an op a check of values that only the host can see: indices in range, divisors that are not zero.
+
+    Dispatch calls ``check`` with the op's arguments when one of them is on the host; an argument that is not is then
+    just its shape and dtype.
+    """
+
+    def attach(fn: Callable[..., Any]) -> Callable[..., Any]:
+        fn.check = check  # type: ignore[attr-defined]
+        return fn
+
+    return attach
+
+
+def widen(*arrays: Any) -> tuple[Any, ...]:
+    """float16 and bfloat16 arrays as float32: an op of several steps rounds once, at its end, as in torch."""
+    return tuple(a.astype(jnp.float32) if a.dtype.itemsize == 2 and CATEGORY[np.dtype(a.dtype)] == FLOAT else a for a in arrays)
+
+
+def underivable(name: str, function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """``function``, whose result may ask for a gradient that, as in torch, does not exist.
+
+    Raises:
+        RuntimeError: when the gradient is asked for.
+    """
+
+    def backward(saved: Any, cotangent: Any) -> Any:
+        raise RuntimeError(f"derivative for aten::{name} is not implemented")
+
+    guarded = jax.custom_vjp(function)
+    guarded.defvjp(lambda *args: (function(*args), None), backward)
+    return guarded
+
+
+def conj(x: jax.Array) -> jax.Array:
+    """The complex conjugate; a real array as it is, the very object."""
+    return lax.conj(x) if CATEGORY[np.dtype(x.dtype)] == COMPLEX else x
+
+
+def real_dtype(x: jax.Array) -> np.dtype:
+    """The dtype of ``abs(x)``."""
+    return to_real(np.dtype(x.dtype))
+
+
+def unbroadcast(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Sum ``x`` over the dimensions along which ``shape`` was broadcast: the gradient of broadcasting."""
+    lead = x.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1)
+    return x.sum(axes).reshape(shape) if axes else x
+
+
+def refuse(kernel: str, x: Any, *categories: int) -> None:
+    """Raise torch's error for a dtype that a kernel does not have.
+
+    Raises:
+        NotImplementedError: if the dtype of ``x`` is in one of the categories.
+    """
+    dtype = np.dtype(x.dtype)
+    if CATEGORY[dtype] in categories:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(dtype)}'")
+
+
+def refuse_complex(message: str, x: Any, error: type[Exception] = RuntimeError) -> None:
+    """Raise ``error(message)`` if ``x`` is complex."""
+    if CATEGORY[np.dtype(x.dtype)] == COMPLEX:
+        raise error(message)
+
+
+def into(out: Any, made: Any) -> Any:
+    """A composite's result, written into its ``out`` if that is given: one tensor, or several."""
+    if out is None:
+        return made
+    if isinstance(made, tuple):
+        return type(made)([into(o, m) for o, m in zip(out, made, strict=True)])
+    if out.shape != made.shape:
+        out.resize_(made.shape)
+    return out.copy_(made)
