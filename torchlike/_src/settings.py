@@ -1,0 +1,85 @@
+"""Settings of the process: default dtype, matmul precision, determinism, threads."""
+
+import os
+from typing import Any
+
+import jax
+
+from torchlike._src.engine.trace import local, trie
+from torchlike._src.operators import promotion
+from torchlike._src.tensor import dtypes
+
+_deterministic = False
+
+
+def _changed() -> None:
+    """Programs depend on the settings: record under another root of the trie from now on."""
+    local.recorder.flush("a change of settings")
+    trie.config = (promotion.default_dtype(), jax.config.jax_default_matmul_precision)
+    local.recorder._restart()
+
+
+def get_default_dtype() -> dtypes.dtype:
+    """The dtype of Python floats and of `rand`."""
+    return dtypes.OF_NUMPY[promotion.default_dtype()]
+
+
+def set_default_dtype(d: dtypes.dtype) -> None:
+    """Make ``d``, a floating point type, the dtype of Python floats.
+
+    Raises:
+        TypeError: for other types, in torch's words.
+    """
+    if not isinstance(d, dtypes.dtype):
+        raise TypeError(f"invalid dtype object: only floating-point types are supported as the default type")  # noqa: F541
+    if not d.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    local.recorder.flush("a change of settings")
+    promotion.set_default_dtype(d.np)
+    _changed()
+
+
+_PRECISION = {"highest": "highest", "high": "high", "medium": "default"}
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """How float32 matrix products may be computed: ``"highest"`` (the default), ``"high"``, ``"medium"``."""
+    if precision not in _PRECISION:
+        raise RuntimeError(
+            f"Invalid precision '{precision}' : expected one of 'highest', 'high', 'medium'"
+        )
+    local.recorder.flush("a change of settings")
+    jax.config.update("jax_default_matmul_precision", _PRECISION[precision])
+    _changed()
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` chose."""
+    now: Any = jax.config.jax_default_matmul_precision
+    return next((k for k, v in _PRECISION.items() if v == now), "highest")
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Kept for scripts that ask: XLA's CPU programs are deterministic, and on GPU ``XLA_FLAGS`` decides."""
+    global _deterministic
+    _deterministic = mode
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What `use_deterministic_algorithms` was told."""
+    return _deterministic
+
+
+def get_num_threads() -> int:
+    """The cores that XLA's CPU client may use; fixed when the process starts."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_num_threads(n: int) -> None:
+    """XLA fixes its threads when it starts: this only checks the number, as torch does.
+
+    Raises:
+        RuntimeError: for a number below 1.
+    """
+    if n < 1:
+        raise RuntimeError("set_num_threads expects a positive integer")

@@ -1,0 +1,457 @@
+"""Making tensors filled with a number, and ranges. From data: `from_data.py`; random ones: `random_functions.py`."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from torchlike._src.engine.value import Place
+from torchlike._src.operators import promotion
+from torchlike._src.operators.registry import Array, anonymous, composite
+from torchlike._src.operators.support import broadcast_shapes
+from torchlike._src.tensor import devices, dtypes, layouts, scalars
+from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.dispatch import Kernel, record
+from torchlike._src.tensor.from_data import finish, infer, np_dtype, on_place, tensor
+from torchlike._src.tensor.view_functions import sizes as as_sizes
+
+
+def filled(shape: tuple[int, ...], value: Any, dtype: np.dtype, place: Place) -> Tensor:
+    """A tensor filled with one number.
+
+    Raises:
+        RuntimeError: if the dtype cannot hold it.
+    """
+    if value.__class__ is int and 0 <= value <= 1:
+        array = np.zeros(shape, dtype) if value == 0 else np.ones(shape, dtype)
+    else:
+        array = np.full(shape, scalars.element(scalars.checked(value, dtype), dtype))
+    return on_place(array, place)
+
+
+def _factory(name: str, value: Any) -> Any:
+    def make(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+             requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None, names: Any = None,
+             **named: Any) -> Tensor:  # fmt: skip
+        shape = as_sizes(_size_by_name(size, named, name), name)
+        if name == "zeros" and any(n < 0 for n in shape):
+            raise RuntimeError("zeros: Dimension size must be non-negative.")
+        check_sizes(shape)
+        if out is not None:
+            from torchlike._src.tensor.conversion import fill_, resize_out
+
+            if dtype is not None and dtype is not out.dtype:
+                raise RuntimeError(f"dtype {dtype} does not match dtype of out parameter ({out.dtype})")
+            return fill_(resize_out(out, shape), value)
+        t = filled(shape, value, np_dtype(dtype, function=name), place_of(device, name))
+        return _formatted(finish(t, requires_grad), memory_format)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"A tensor filled with {value if name != 'empty' else 'zeros (torch leaves it as it is)'}; see ``torch.{name}``."
+    composite(name, method=False)(make)
+    return make
+
+
+def _size_by_name(size: tuple[Any, ...], named: dict[str, Any], function: str) -> tuple[Any, ...]:
+    if "size" in named:
+        size = (named.pop("size"),)
+    for other in named:
+        raise TypeError(f"{function}() got an unexpected keyword argument '{other}'")
+    return size
+
+
+def place_of(device: Any, function: str) -> Place:
+    """The place for a ``device=`` argument.
+
+    Raises:
+        TypeError: for what names no device.
+    """
+    if device is not None and not isinstance(device, (str, int, devices.device)):
+        raise TypeError(f"{function}(): argument 'device' must be torch.device, not {type(device).__name__}")
+    return devices.place_of(device)
+
+
+def check_sizes(shape: tuple[int, ...]) -> None:
+    """Refuse negative sizes, and those beyond what can be counted."""
+    total = 1
+    for n in shape:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+        total *= n
+    if total >= 2**63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+
+
+def _formatted(t: Tensor, wanted: Any) -> Tensor:
+    if wanted is not None and wanted is not layouts.contiguous_format and wanted is not layouts.preserve_format:
+        from torchlike._src.tensor.conversion import set_format
+
+        set_format(t, wanted)
+    return t
+
+
+zeros = _factory("zeros", 0)
+ones = _factory("ones", 1)
+empty = _factory("empty", 0)
+
+
+@composite("full", method=False)
+def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+         requires_grad: bool = False, pin_memory: bool = False, names: Any = None) -> Tensor:  # fmt: skip
+    """A tensor filled with ``fill_value``, of its kind of dtype unless one is given."""
+    value = _fill_value(fill_value, "full")
+    if isinstance(size, int):
+        raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
+    shape = as_sizes((size,), "full")
+    check_sizes(shape)
+    if out is not None:
+        from torchlike._src.tensor.conversion import fill_, resize_out
+
+        return fill_(resize_out(out, shape), value)
+    t = filled(shape, value, np_dtype(dtype, infer(value), "full"), place_of(device, "full"))
+    return finish(t, requires_grad)
+
+
+def _fill_value(value: Any, function: str) -> Any:
+    """A number, or the value of a 0-d tensor or NumPy scalar."""
+    if isinstance(value, Tensor) and value.ndim == 0:
+        return value.item()
+    if isinstance(value, np.generic):
+        return value.item()
+    if not isinstance(value, (bool, int, float, complex)):
+        raise TypeError(f"{function}(): argument 'fill_value' (position 2) must be Number, not {type(value).__name__}")
+    return value
+
+
+@composite("empty_strided", method=False)
+def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+                  requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor with these sizes and strides; it must be dense and not overlap itself, or be a view of one that is."""
+    shape, strides = as_sizes((size,), "empty_strided"), as_sizes((stride,), "empty_strided", "stride", 2)
+    if len(shape) != len(strides):
+        raise RuntimeError(
+            f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(strides)})"
+        )
+    check_sizes(shape)
+    if any(s < 0 for s in strides):
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)} and strides={list(strides)}")
+    kind, place = np_dtype(dtype, function="empty_strided"), place_of(device, "empty_strided")
+    from torchlike._src.tensor.strides import dense_like
+
+    if dense_like(shape, strides) == strides or 0 in shape:
+        t = filled(shape, 0, kind, place)
+        t._set_strides(strides)
+    else:
+        from torchlike._src.tensor.view_functions import as_strided
+
+        extent = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+        t = as_strided(filled((extent,), 0, kind, place), shape, strides)
+        t._base_tensor = None
+    return finish(t, requires_grad)
+
+
+@composite("empty_permuted", method=False)
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+                   requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor whose dimensions lie in memory in the order ``physical_layout``, from outer to inner."""
+    shape = as_sizes((size,), "empty_permuted")
+    strides, step = [0] * len(shape), 1
+    for d in reversed(physical_layout):
+        strides[d] = step
+        step *= max(shape[d], 1)
+    return empty_strided(shape, strides, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@composite("scalar_tensor", method=False)
+def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+                  pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A 0-d tensor; of the default float dtype unless one is given."""
+    value = _fill_value(s, "scalar_tensor")
+    return finish(filled((), value, np_dtype(dtype), place_of(device, "scalar_tensor")), requires_grad)
+
+
+def _like(name: str, value: Any) -> Any:
+    def make(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+             pin_memory: bool = False, memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
+        return _fill_like(input, value, dtype, device, requires_grad, memory_format, name)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"`{name.removesuffix('_like')}` with the shape, dtype and device of ``input``."
+    composite(name, method=False)(make)
+    return make
+
+
+def _fill_like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: bool, memory_format: Any,
+               name: str) -> Tensor:  # fmt: skip
+    from torchlike._src.tensor.conversion import keep_layout
+
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    have = input._aval()
+    place = have.place if device is None else place_of(device, name)
+    t = filled(have.shape, value, np_dtype(dtype, have.dtype, name), place)
+    if memory_format is layouts.preserve_format:
+        keep_layout(input, t)
+    return finish(_formatted(t, memory_format), requires_grad)
+
+
+zeros_like = _like("zeros_like", 0)
+ones_like = _like("ones_like", 1)
+empty_like = _like("empty_like", 0)
+
+
+@composite("full_like", method=False)
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+              requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
+    """`full` with the shape, dtype and device of ``input``."""
+    return _fill_like(input, _fill_value(fill_value, "full_like"), dtype, device, requires_grad, memory_format, "full_like")
+
+
+def _new_factory(name: str, value: Any) -> None:
+    def make(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+             layout: Any = None, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
+        shape = as_sizes(_size_by_name(size, named, name), name)
+        check_sizes(shape)
+        have = self._aval()
+        place = have.place if device is None else place_of(device, name)
+        return finish(filled(shape, value, np_dtype(dtype, have.dtype, name), place), requires_grad)
+
+    make.__name__ = name
+    make.__doc__ = f"`{name.removeprefix('new_')}` with the dtype and device of this tensor."
+    composite(f"Tensor.{name}")(make)
+
+
+for _name, _value in (("new_zeros", 0), ("new_ones", 1), ("new_empty", 0)):
+    _new_factory(_name, _value)
+
+
+@composite("Tensor.new_full")
+def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+             requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """`full` with the dtype and device of this tensor."""
+    have = self._aval()
+    shape = as_sizes((size,), "new_full")
+    check_sizes(shape)
+    place = have.place if device is None else place_of(device, "new_full")
+    value = _fill_value(fill_value, "new_full")
+    return finish(filled(shape, value, np_dtype(dtype, have.dtype, "new_full"), place), requires_grad)
+
+
+@composite("Tensor.new_tensor")
+def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+               layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """`tensor` with the dtype and device of this tensor."""
+    return tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+
+
+@composite("Tensor.new_empty_strided")
+def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: Any = None, device: Any = None,
+                      requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """`empty_strided` with the dtype and device of this tensor."""
+    return empty_strided(size, stride, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+
+
+# Ranges
+
+
+def _scalar(x: Any) -> Any:
+    return x.item() if isinstance(x, (Tensor, np.generic)) else x
+
+
+@composite("arange", method=False)
+def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out: Any = None, dtype: Any = None,
+           layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """``arange(end)``, ``arange(start, end, step=1)``: evenly spaced numbers of the half-open interval."""
+    given = list(args)
+    if len(given) > 3:
+        raise TypeError(
+            f"arange() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)}), but "
+            "expected one of:\n * (Number end, ...)\n * (Number start, Number end, Number step = 1, ...)\n"
+        )
+    if len(given) == 1 and end is None:
+        end = given[0]
+    else:
+        for value in given:
+            if start is None:
+                start = value
+            elif end is None:
+                end = value
+            else:
+                step = value
+    if end is None and not given and start is None:
+        raise TypeError("arange() received an invalid combination of arguments - got (), but expected one of:")
+    start = _bound(0 if start is None else start, "arange", "start")
+    end, step = _bound(end, "arange", "end"), _bound(1 if step is None else step, "arange", "step")
+    kind = np_dtype(dtype, None if out is None else out._aval().dtype, "arange")
+    if dtype is None and out is None and not any(isinstance(x, float) for x in (start, end, step)):
+        kind = np.dtype(np.int64)
+    if kind.kind == "b":
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
+    _check_range(start, end, step)
+    if kind == np.int64:
+        start, end, step = int(start), int(end), int(step)
+        n = max(-((start - end) // step), 0)
+    else:
+        n = int(np.ceil((float(end) - float(start)) / float(step)))
+    return _deliver(_steps(start, step, n, kind), out, device, requires_grad)
+
+
+def _bound(x: Any, function: str, name: str) -> Any:
+    """A number among the arguments of a range; 0-d tensors count as numbers."""
+    if isinstance(x, (Tensor, np.generic)):
+        x = x.item()
+    if isinstance(x, complex):
+        raise scalars.overflow("double")
+    if not isinstance(x, (bool, int, float)):
+        raise TypeError(f"{function}(): argument '{name}' (position 1) must be Number, not {type(x).__name__}")
+    return x
+
+
+def _check_range(start: Any, end: Any, step: Any) -> None:
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if any(x != x or x in (float("inf"), float("-inf")) for x in (start, end)):
+        raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+
+
+def _steps(start: Any, step: Any, n: int, kind: np.dtype) -> np.ndarray:
+    """``start + i * step`` in the precision that torch works in: double, or float for the half precisions."""
+    if kind.kind in "iu":
+        return (int(start) + np.arange(n, dtype=np.int64) * int(step)).astype(kind)
+    work = np.float32 if kind.itemsize == 2 else np.float64
+    return (work(start) + np.arange(n, dtype=work) * work(step)).astype(kind)
+
+
+def _deliver(array: np.ndarray, out: Any, device: Any, requires_grad: bool) -> Tensor:
+    if out is not None:
+        from torchlike._src.tensor.conversion import copy_, resize_out
+
+        return copy_(resize_out(out, array.shape), on_place(array, out._aval().place))
+    return finish(on_place(array, devices.place_of(device)), requires_grad)
+
+
+@composite("range", method=False)
+def range_(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None,
+           device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Like `arange`, with the end included (deprecated in torch)."""
+    import warnings
+
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's "
+        "range builtin. Instead, use torch.arange, which produces values in [start, end).",
+        UserWarning,
+        stacklevel=2,
+    )
+    if end is None:
+        start, end = 0, start
+    start, end, step = _bound(start, "range", "start"), _bound(end, "range", "end"), _bound(step, "range", "step")
+    _check_range(start, end, step)
+    kind = np_dtype(dtype, None if out is None else out._aval().dtype, "range")
+    return _deliver(_steps(start, step, int((end - start) / step + 1), kind), out, device, requires_grad)
+
+
+@composite("linspace", method=False)
+def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = None, layout: Any = None,
+             device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """``steps`` evenly spaced numbers from ``start`` to ``end``, both included."""
+    start, end = _scalar(start), _scalar(end)
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    default = promotion.default_dtype()
+    if isinstance(start, complex) or isinstance(end, complex):
+        default = promotion.to_complex(default)
+    kind = np_dtype(dtype, default if out is None else out._aval().dtype)
+    return _deliver(_spaced(start, end, steps, kind), out, device, requires_grad)
+
+
+def _spaced(start: Any, end: Any, steps: int, kind: np.dtype) -> np.ndarray:
+    if steps == 1:
+        return np.full((1,), start).astype(kind)
+    if kind.kind in "iu":
+        step = (float(end) - float(start)) / max(steps - 1, 1)
+        i = np.arange(steps)
+        return np.where(i < steps // 2, start + step * i, end - step * (steps - i - 1)).astype(np.int64).astype(kind)
+    # As torch: in the result's precision, from either end to the middle.
+    work = kind if kind.kind in "fcV" else np.dtype(np.float32)
+    first, last = work.type(start), work.type(end)
+    step = (last - first) / work.type(max(steps - 1, 1))
+    i = np.arange(steps)
+    return np.where(i < steps // 2, first + step * i.astype(work), last - step * (steps - i - 1).astype(work)).astype(kind)
+
+
+@composite("logspace", method=False)
+def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: Any = None,
+             layout: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """``base`` to the power of evenly spaced exponents."""
+    start, end = _scalar(start), _scalar(end)
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    kind = np_dtype(dtype, None if out is None else out._aval().dtype)
+    exponents = _spaced(start, end, steps, np.dtype(np.float64 if kind.kind != "c" else np.complex128))
+    return _deliver(np.power(base, exponents).astype(kind), out, device, requires_grad)
+
+
+@composite("eye", method=False)
+def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+        requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A matrix with ones on the diagonal."""
+    if not hasattr(n, "__index__"):
+        raise TypeError(f"eye(): argument 'n' (position 1) must be int, not {type(n).__name__}")
+    if n < 0:
+        raise RuntimeError(f"n must be greater or equal to 0, got {n}")
+    if m is not None and m < 0:
+        raise RuntimeError(f"m must be greater or equal to 0, got {m}")
+    return _deliver(np.eye(n, m, dtype=np_dtype(dtype)), out, device, requires_grad)
+
+
+def _triangle(name: str, keep: Any) -> None:
+    def indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
+                pin_memory: bool = False) -> Tensor:  # fmt: skip
+        if row < 0 or col < 0:
+            which, n = ("row", row) if row < 0 else ("col", col)
+            raise RuntimeError(f"{which} must be non-negative, got{n}")
+        found = np.stack(keep(row, offset, col)) if row and col else np.zeros((2, 0))
+        return on_place(found.astype(np_dtype(dtype, np.dtype(np.int64))), place_of(device, name))
+
+    indices.__name__ = name
+    indices.__doc__ = f"Row and column numbers of the {'lower' if name == 'tril_indices' else 'upper'} triangle, shape ``(2, n)``."
+    composite(name, method=False)(indices)
+
+
+_triangle("tril_indices", np.tril_indices)
+_triangle("triu_indices", np.triu_indices)
+
+
+def _complex_pair(real: Array, imag: Array) -> Array:
+    shape = broadcast_shapes(real.shape, imag.shape)
+    return jax.lax.complex(jnp.broadcast_to(real, shape), jnp.broadcast_to(imag, shape))
+
+
+_COMPLEX = Kernel(anonymous(_complex_pair, host=lambda a, b: (a + 1j * b).astype(np.result_type(a.dtype, np.complex64)), grad_name="ComplexBackward0", saves=()))
+
+
+@composite("complex", method=False)
+def complex_(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
+    """A complex tensor from its parts."""
+    if real.dtype is not imag.dtype:
+        raise RuntimeError(
+            f"Expected object of scalar type {dtypes.SCALAR_NAMES[real.dtype]} but got scalar type "
+            f"{dtypes.SCALAR_NAMES[imag.dtype]} for second argument"
+        )
+    if real.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64):
+        raise RuntimeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {dtypes.SCALAR_NAMES[real.dtype]} and "
+            f"{dtypes.SCALAR_NAMES[imag.dtype]}"
+        )
+    made = record(_COMPLEX, (real, imag))
+    if out is not None:
+        from torchlike._src.tensor.install import deliver
+
+        deliver("complex", made, out)
+        return out
+    return made
+
+

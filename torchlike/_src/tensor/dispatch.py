@@ -1,0 +1,696 @@
+"""From a call on Tensors to a recorded op: the one path that every op takes.
+
+`record` is hot: it runs for every op of every step. It builds the key under which the trie knows the op, and on a hit
+nothing else is computed. What a key does not show is checked when the op is first seen (`_learn`).
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from torchlike._src.tensor.tape import extras, node_class
+from torchlike._src.engine import host as host_side
+from torchlike._src.engine.program import ARRAY, NUMBER, Call, Nest
+from torchlike._src.engine.trace import Node, PlaceChanged, Recorder, local, number_key
+from torchlike._src.engine.value import CPU, Value, aval, host_value
+from torchlike._src.operators import promotion
+from torchlike._src.operators.registry import Op
+from torchlike._src.tensor import dtypes
+from torchlike._src.tensor.core import Storage, Tensor
+from torchlike._src.tensor.strides import strides_of_result
+
+_NUMBERS = (bool, int, float, complex)
+_SMALL = host_side.SMALL
+ANY_SIZE = 1 << 62
+_STATIC, _TENSOR, _NUMBER, _LIST, _LIVE, _SIZE = range(6)
+_CODE = {
+    "tensor": _TENSOR, "tensor?": _TENSOR, "operand": _NUMBER, "operand?": _NUMBER, "number": _NUMBER,
+    "number?": _NUMBER, "tensors": _LIST, "live": _LIVE, "seed": _LIVE, "numbers": _NUMBER,
+}  # fmt: skip
+
+
+#: What these read of a large input on the host is as much as they return: a batch of a data set.
+_GATHERS = {"index", "index_select", "gather", "take"}
+
+
+class Kernel:
+    """An op as the dispatcher sees it: what each argument is, and the pure function with promotion applied.
+
+    Attributes:
+        codes: for each argument, one of ``_STATIC``, ``_TENSOR``, ...
+        live: its numbers are inputs of the program from the start.
+        host: the NumPy twin, or None.
+        saves: (argument, arguments of which one must need a gradient) for what torch saves; see `registry.op`.
+        saves_results: (result, argument that must be a tensor, or -1) for results that torch saves.
+        depends: arguments that the gradient depends on, though they are not saved; ``keeps_more``: something else is.
+        saves_known: whether these are all; ``saves_nothing``: whether there are none.
+    """
+
+    __slots__ = (
+        "__name__", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout", "limit",
+        "live", "name", "node", "operands", "params", "promote", "returns", "saves", "saves_known", "saves_nothing",
+        "saves_results",
+    )  # fmt: skip
+
+    def __init__(self, op: Op) -> None:
+        self.name = self.__name__ = op.name
+        self.fn = op.fn
+        self.params = op.params
+        self.codes = tuple([_CODE.get(p.kind, _STATIC) for p in op.params])
+        self.live = any(c == _LIVE for c in self.codes)
+        self.host = op.host
+        #: Inputs on the host may be this large for the host rule; 0: as `host_side.SMALL`.
+        self.limit = ANY_SIZE if op.name in _GATHERS else 0
+        self.differentiable = op.differentiable
+        self.eager = op.eager
+        self.grad_name = op.grad_name
+        self.node = None if callable(op.grad_name) else node_class(op.grad_name)
+        self.returns = op.returns
+        self.promote = op.promote
+        self.operands = tuple([i for i, p in enumerate(op.params) if p.kind in _PROMOTED]) if op.promote else ()
+        self.layout = op.layout
+        self.saves_known = op.saves is not None
+        self._read_saves(op)
+
+    def _read_saves(self, op: Op) -> None:
+        names = [p.name for p in op.params]
+        results = ("result",) if op.returns is None else op.returns
+        saves: list[tuple[int, tuple[int, ...] | None]] = []
+        kept: list[tuple[int, int]] = []
+        depends: list[int] = []
+        for entry in op.saves or ():
+            name, _, why = entry.lstrip("~").partition(":")
+            needs = tuple([names.index(w) for w in why.split(",")]) if why else None
+            if entry.startswith("~"):
+                depends += [names.index(name)] if name else []
+            elif name in names:
+                saves.append((names.index(name), needs))
+            elif name in results:
+                kept.append((results.index(name), -1 if needs is None else needs[0]))
+            else:
+                raise ValueError(f"{op}: saves={op.saves} names neither parameters nor results")
+        self.saves, self.saves_results, self.depends = tuple(saves), tuple(kept), tuple(depends)
+        self.saves_nothing = op.saves is not None and not op.saves
+        self.keeps_more = any(entry.startswith("~") for entry in op.saves or ())
+
+    def __call__(self, *args: Any) -> Any:
+        return self._call(self.fn, args)
+
+    def on_host(self, args: Sequence[Any]) -> Any:
+        """Run the NumPy twin; NumPy's warnings about inf and NaN are not torch's."""
+        with np.errstate(all="ignore"):
+            return self._call(self.host, args)
+
+    def _call(self, fn: Any, args: Sequence[Any]) -> Any:
+        if self.promote is not None:
+            args = self._promoted(args)
+        positional = [a for a, p in zip(args, self.params, strict=True) if not p.keyword_only]
+        return fn(*positional, **{p.name: a for a, p in zip(args, self.params, strict=True) if p.keyword_only})
+
+
+    def _promoted(self, args: Sequence[Any]) -> list[Any]:
+        """The arguments with tensors and operands cast to their common dtype."""
+        args = list(args)
+        flat: list[Any] = []
+        for i in self.operands:
+            if isinstance(args[i], tuple):
+                flat += args[i]
+            else:
+                flat.append(args[i])
+        cast = iter(promotion.promote(flat, self.promote))
+        for i in self.operands:
+            args[i] = tuple([next(cast) for _ in args[i]]) if isinstance(args[i], tuple) else next(cast)
+        return args
+
+
+_PROMOTED = {"tensor", "tensor?", "operand", "operand?", "tensors"}
+
+
+def record(kernel: Kernel, args: Sequence[Any]) -> Any:
+    """Record an op; returns its result as a Tensor, or several as a tuple of them."""
+    rec = local.recorder
+    rec.busy = True
+    if rec.halted:
+        rec.wait()
+    values = rec.values
+    size, count = len(values), len(rec.numbers)
+    try:
+        return _record(kernel, args, rec)
+    except StaleView:
+        rec.rollback(size, count)
+        for a in args:
+            for t in a if isinstance(a, (tuple, list)) else (a,):
+                if isinstance(t, Tensor):
+                    if t._chain is not None and rec.grad and kernel.differentiable:
+                        t._read_history()
+                    t._value()
+        return record(kernel, args)
+    except PlaceChanged as change:
+        rec.rollback(size, count)
+        rec.flush("a change of device")
+        return _record_elsewhere(kernel, args, rec, change)
+    except BaseException:
+        if rec.values is values:
+            rec.rollback(size, count)
+        raise
+    finally:
+        rec.busy = False
+
+
+class StaleView(Exception):
+    """An op reads a view whose base was written to: reading it anew is an op itself, which has to come first."""
+
+
+def _view_value(view: Tensor) -> Value:
+    storage = view._storage
+    if view._seen == storage.writes and storage.__class__ is Storage:
+        return view._cached  # type: ignore[return-value]
+    if storage.__class__ is Storage:
+        raise StaleView
+    return view._value()
+
+
+def _record_elsewhere(kernel: Kernel, args: Sequence[Any], rec: Recorder, change: PlaceChanged) -> Any:
+    """Record after a change of device; if its inputs are on two devices, only 0-d CPU tensors may differ."""
+    try:
+        return _record(kernel, args, rec)
+    except PlaceChanged as again:
+        rec.rollback(0, 0)
+        from torchlike._src.tensor.devices import device_of
+
+        places = {change.place, again.place, rec.place}
+        other = next((p for p in places if p is not CPU), CPU)
+        moved = [
+            a.to(device_of(other)) if isinstance(a, Tensor) and a.ndim == 0 and a._value().aval.place is CPU else a
+            for a in args
+        ]
+        tensors = [a for a in moved if isinstance(a, Tensor)]
+        found = list(dict.fromkeys(str(t.device) for t in tensors))
+        if len(found) > 1:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but found at least two devices, {found[0]} and "
+                f"{found[1]}! (when checking the arguments of {kernel.name}; move one with .to())"
+            ) from None
+        return _record(kernel, moved, rec)
+
+
+def _record(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
+    epoch = rec.epoch
+    values = rec.values
+    size = len(values)
+    key: list[Any] = [kernel]
+    append = key.append
+    on_host = kernel.host is not None
+    limit = kernel.limit or _SMALL
+    waiting: list[Any] = []
+    mask, bit = 0, 1
+    grad = rec.grad and kernel.differentiable
+    live: list[Any] | None = None
+    edges: list[Any] = []
+    bent = False
+    for a, code in zip(args, kernel.codes):  # noqa: B905 - hot, and the generated functions pass them all
+        if isinstance(a, Tensor):
+            if code == _STATIC:
+                raise TypeError(_wrong_argument(kernel, len(key) - 1, a))
+            v = a._storage.value if a._chain is None else _view_value(a)
+            if grad and a._requires_grad:
+                mask |= bit
+                edges.append(a)
+                if on_host:
+                    on_host = False
+                    _settle(key, waiting, rec)
+            bit <<= 1
+            if a._geometry is not None:
+                bent = True
+            if on_host:
+                if v.data.__class__ is np.ndarray and v.aval.size <= limit:
+                    waiting.append((len(key), v))
+                    append(v)
+                    continue
+                on_host = False
+                _settle(key, waiting, rec)
+            append(v.index if v.epoch == epoch else rec.enter(v))
+        elif code == _NUMBER:
+            append(number_key(a) if a.__class__ in _NUMBERS else _number(a))
+        elif code == _LIST:
+            if a is None:
+                append(None)
+                continue
+            if not isinstance(a, (tuple, list)):
+                raise TypeError(_wrong_argument(kernel, len(key) - 1, a))
+            refs: list[Any] = []
+            for t in a:
+                if t is None:
+                    refs.append(None)
+                    continue
+                if not isinstance(t, Tensor):
+                    raise TypeError(
+                        f"expected Tensor as element {len(refs)} in argument {len(key) - 1}, but got {type(t).__name__}"
+                    )
+                v = t._storage.value if t._chain is None else _view_value(t)
+                if grad and t._requires_grad:
+                    mask |= bit
+                    edges.append(t)
+                    if on_host:
+                        on_host = False
+                        _settle(key, waiting, rec)
+                        _settle(refs, [(i, w) for i, w in enumerate(refs) if isinstance(w, Value)], rec)
+                bit <<= 1
+                if t._geometry is not None:
+                    bent = True
+                if on_host and v.data.__class__ is np.ndarray and v.aval.size <= limit:
+                    refs.append(v)
+                    continue
+                if on_host:
+                    on_host = False
+                    _settle(key, waiting, rec)
+                    _settle(refs, [(i, w) for i, w in enumerate(refs) if isinstance(w, Value)], rec)
+                refs.append(v.index if v.epoch == epoch else rec.enter(v))
+            append(refs if on_host else tuple(refs))
+            if on_host:
+                waiting.append((len(key) - 1, refs))
+        elif code == _LIVE:
+            append(a.__class__)
+            if live is None:
+                live = []
+            live.append(a)
+        else:
+            append(a if a.__class__ is not list else tuple(a))
+    if on_host and not kernel.live and not kernel.eager:
+        out = _on_host(kernel, args)
+        if out is not NotImplemented:
+            if rec.inference:
+                _mark_inference(out)
+            return _laid_out(kernel, args, out) if bent and kernel.layout is not None else out
+    if kernel.eager:
+        rec.rollback(size, len(rec.numbers))  # its inputs do not come into the trace
+        return _eager(kernel, args, rec)
+    if on_host:
+        _settle(key, waiting, rec)
+    append(mask)
+    found = tuple(key)
+    node = None
+    if live is None:
+        node = rec.node.children.get(found)
+        if node is None:
+            node, live = _find_loose(kernel, args, found, rec, size)
+        if live:
+            rec.numbers += live
+    else:
+        node = rec.node.children.get(_loosen(kernel, found))
+        live = _numbers(kernel, args)
+        if node is None:
+            node = _learn(kernel, args, _loosen(kernel, found), found, rec, size, tuple(live))
+        rec.numbers += live
+    outs = rec.push(node)
+    if mask:
+        made = _wrap_with_grad(kernel, node, outs, edges, args, values, live)
+    elif len(outs) == 1:
+        made = _new(outs[0])
+    else:
+        made = _pack(kernel, [_new(v) for v in outs])
+    if rec.inference:
+        _mark_inference(made)
+    return _laid_out(kernel, args, made) if bent and kernel.layout is not None else made
+
+
+def _mark_inference(made: Any) -> None:
+    for t in made if isinstance(made, tuple) else (made,):
+        t._inference = True
+
+
+def _laid_out(kernel: Kernel, args: Sequence[Any], made: Any) -> Any:
+    """Give results the strides that torch gives them for inputs that are not all contiguous."""
+    tensors = [t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)]
+    operands = tuple([(t._aval().shape, t.stride()) for t in tensors])
+    for t in made if isinstance(made, tuple) else (made,):
+        strides = strides_of_result(kernel.layout, t._aval().shape, operands)
+        if strides is not None:
+            t._geometry = (strides, 0)
+            t._storage._strides = strides
+    return made
+
+
+_make = object.__new__
+
+
+def _new(value: Value) -> Tensor:
+    t = _make(Tensor)
+    t._storage = storage = _make(Storage)
+    storage.value = value
+    return t
+
+
+def _settle(items: list[Any], waiting: list[Any], rec: Recorder) -> None:
+    """Bring in the values that were put off while the op might still run on the host."""
+    epoch = rec.epoch
+    for at, v in waiting:
+        if v.__class__ is list:
+            for i, w in enumerate(v):
+                if isinstance(w, Value):
+                    v[i] = w.index if w.epoch == epoch else rec.enter(w)
+            items[at] = tuple(v)
+        else:
+            items[at] = v.index if v.epoch == epoch else rec.enter(v)
+    waiting.clear()
+
+
+def _number(a: Any) -> Any:
+    """The key of a number argument that is not quite a Python number."""
+    if a is None:
+        return None
+    if isinstance(a, (tuple, list)):
+        return tuple([number_key(_plain(i)) for i in a])
+    return number_key(_plain(a))
+
+
+def _plain(a: Any) -> Any:
+    """NumPy scalars and subclasses of numbers as Python numbers."""
+    if isinstance(a, np.generic):
+        return a.item()
+    for cls in _NUMBERS:
+        if isinstance(a, cls):
+            return cls(a)
+    if hasattr(a, "__index__"):
+        return a.__index__()
+    return a
+
+
+def _wrong_argument(kernel: Kernel, position: int, given: Any) -> str:
+    p = kernel.params[position]
+    wanted = {"tensor": "Tensor", "tensor?": "Tensor", "tensors": "tuple of Tensors", "number": "Number"}.get(p.kind, "Number")
+    where = "" if p.keyword_only else f" (position {position + 1})"
+    return f"{kernel.name}(): argument '{p.name}'{where} must be {wanted}, not {type(given).__name__}"
+
+
+def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
+    for i, (a, p) in enumerate(zip(args, kernel.params, strict=True)):
+        if isinstance(a, Tensor) or (a is None and (p.kind.endswith("?") or p.kind in ("static", "tensors"))):
+            continue
+        if p.kind in ("tensor", "tensor?"):
+            raise TypeError(_wrong_argument(kernel, i, a))
+        if p.kind in ("operand", "number", "operand?", "number?") and not isinstance(_plain(a), _NUMBERS):
+            raise TypeError(_wrong_argument(kernel, i, a))
+
+
+def _loosen(kernel: Kernel, key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The key without the values of its numbers."""
+    out: list[Any] = [key[0]]
+    for item, code in zip(key[1:-1], kernel.codes, strict=True):
+        if code == _NUMBER and item.__class__ is tuple:
+            if item and item[0].__class__ is tuple:
+                out.append(tuple([i[0] for i in item]))
+            elif item:
+                out.append(item[0])
+            else:
+                out.append(item)
+        else:
+            out.append(item)
+    out.append(key[-1])
+    return tuple(out)
+
+
+def _numbers(kernel: Kernel, args: Sequence[Any]) -> list[Any]:
+    """The Python numbers among the arguments, in order."""
+    found: list[Any] = []
+    for a, code in zip(args, kernel.codes, strict=True):
+        if code in (_NUMBER, _LIVE) and a is not None and not isinstance(a, Tensor):
+            if isinstance(a, (tuple, list)):
+                found += map(_plain, a)
+            else:
+                found.append(_plain(a))
+    return found
+
+
+def _find_loose(
+    kernel: Kernel, args: Sequence[Any], key: tuple[Any, ...], rec: Recorder, size: int
+) -> tuple[Node, list[Any] | None]:
+    """The node for a key that the trie does not know: new, or one that differs in its numbers only.
+
+    A number that is not what it was last time at this place becomes an input of the program.
+    """
+    numbers = _numbers(kernel, args)
+    if not numbers or any(n.__class__ is int and not -(2**63) <= n < 2**63 for n in numbers):
+        return _learn(kernel, args, key, key, rec, size, None), None
+    loose = _loosen(kernel, key)
+    place = rec.node
+    if place.loose is None:
+        place.loose = {}
+    before = place.loose.get(loose)
+    if before is None:
+        node = _learn(kernel, args, key, key, rec, size, None)
+        place.loose[loose] = key
+        return node, None
+    if before is not True:
+        node = _learn(kernel, args, loose, key, rec, size, tuple(numbers))
+        place.children.pop(before, None)
+        place.loose[loose] = True
+        return node, numbers
+    return place.children[loose], numbers
+
+
+def _learn(
+    kernel: Kernel, args: Sequence[Any], key: tuple[Any, ...], full: tuple[Any, ...], rec: Recorder, size: int,
+    numbers: tuple[Any, ...] | None,
+) -> Node:  # fmt: skip
+    """Check the arguments, work out the results' shapes, and put a new node into the trie."""
+    _check_kinds(kernel, args)
+    template: list[Any] = []
+    statics: list[Any] = []
+    refs: list[int] = []
+    came_in = itertools.count(size)  # the key shows an input that came in with this op by its aval
+    for a, code, item in zip(args, kernel.codes, full[1:-1], strict=True):
+        if isinstance(a, Tensor):
+            template.append(ARRAY)
+            refs.append(item if item.__class__ is int else next(came_in))
+        elif code == _LIST and a is not None:
+            template.append(Nest([None if t is None else ARRAY for t in a]))
+            refs += [i if i.__class__ is int else next(came_in) for i in item if i is not None]
+        elif code in (_NUMBER, _LIVE) and a is not None:
+            if numbers is None:
+                template.append(tuple(map(_plain, a)) if isinstance(a, (tuple, list)) else _plain(a))
+            else:
+                template.append(Nest([NUMBER] * len(a)) if isinstance(a, (tuple, list)) else NUMBER)
+        else:
+            template.append(_static(a))
+    # What tells this call from others of the kernel: the key without the numbers of values.
+    for item, part in zip(key[1:-1], template, strict=True):
+        if part is ARRAY or part is NUMBER or part.__class__ is Nest:
+            statics.append(part)
+        else:
+            statics.append(item)
+    call = Call(kernel, (*statics, promotion.default_dtype()), tuple(template))
+    return rec.learn(key, call, tuple(refs), size, full[-1], numbers or ())
+
+
+def _static(a: Any) -> Any:
+    """A static argument as kernels want it: NumPy's dtype for torch's, tuples for lists."""
+    if isinstance(a, dtypes.dtype):
+        return a.np
+    if isinstance(a, (list, tuple)):
+        return tuple([_static(i) for i in a])
+    return a
+
+
+def _concrete(a: Any) -> Any:
+    return None if a is None else a._value().data
+
+
+def _on_host(kernel: Kernel, args: Sequence[Any]) -> Any:
+    """Run the NumPy twin of an op at once; NotImplemented where it leaves these arguments to the device."""
+    _check_kinds(kernel, args)
+    given = [
+        a._value().data
+        if isinstance(a, Tensor)
+        else tuple(map(_concrete, a))
+        if code == _LIST and a is not None
+        else _plain(a)
+        if code == _NUMBER and not isinstance(a, (tuple, list))
+        else _static(a)
+        for a, code in zip(args, kernel.codes, strict=True)
+    ]
+    try:
+        out = kernel.on_host(given)
+    except Exception:  # what NumPy refuses is recorded, and refused in torch's words, or found to be right
+        return NotImplemented
+    if out is NotImplemented:
+        return out
+    if isinstance(out, (tuple, list)):
+        return _pack(kernel, [_new(host_value(np.asarray(o))) for o in out])
+    return _new(host_value(np.asarray(out)))
+
+
+def _eager(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
+    """Run an op whose result's size depends on data: on arrays that are there, never traced."""
+    _check_kinds(kernel, args)
+
+    def array(t: Any) -> Any:
+        return None if t is None else t._array(f"{kernel.name}, whose size depends on data")
+
+    place = next((t._value().aval.place for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)), CPU)
+    given = [
+        array(a) if isinstance(a, Tensor) else tuple(map(array, a)) if code == _LIST and a is not None else _static(a)
+        for a, code in zip(args, kernel.codes, strict=True)
+    ]
+    out = kernel(*given)
+    many = isinstance(out, (tuple, list))
+    made = []
+    for o in out if many else (out,):
+        if o is None:
+            made.append(None)
+        elif isinstance(o, np.ndarray) and place is CPU:
+            made.append(_new(host_value(o)))
+        else:
+            import jax
+
+            o = jax.device_put(o, place.device)
+            made.append(_new(Value(aval(o.shape, np.dtype(o.dtype), place), o)))
+    return _pack(kernel, made) if many else made[0]
+
+
+def _wrap_with_grad(
+    kernel: Kernel, node: Node, outs: list[Value], edges: list[Any], args: Sequence[Any], values: list[Value],
+    numbers: list[Any] | None,
+) -> Any:  # fmt: skip
+    pullback = outs.pop()
+    make = kernel.node
+    if make is None:  # the name depends on the arguments
+        make = node_class(kernel.grad_name({p.name: a for p, a in zip(kernel.params, args, strict=True)}))
+    grad_node = make(node, pullback, edges, [values[r] for r in node.refs], numbers)
+    if kernel.saves:
+        grad_node.saved = saved(kernel, args)
+    made = []
+    for k, v in enumerate(outs):
+        t = _new(v)
+        if v.aval.dtype.kind in "fcV":
+            t._node = grad_node
+            t._number = k
+            t._requires_grad = True
+        made.append(t)
+    for i, needs in kernel.saves_results:
+        if needs < 0 or isinstance(args[needs], Tensor):
+            grad_node.save_result(made[i])
+    if extras:
+        from torchlike._src.autograd.saving import keep_packed
+
+        keep_packed(grad_node, args, made)
+    return made[0] if len(made) == 1 else _pack(kernel, made)
+
+
+def saved(kernel: Kernel, args: Sequence[Any], written: int = -1) -> list[Any] | None:
+    """What torch keeps of the arguments for backward, each with its version counter and version.
+
+    ``written`` is the argument that is about to be written to: torch saves a copy of that one.
+    """
+    kept = []
+    for i, needs in kernel.saves:
+        a = args[i]
+        if i == written or a is None or (needs is not None and not any(_needs_grad(args[k]) for k in needs)):
+            continue
+        for t in a if isinstance(a, (tuple, list)) else (a,):
+            if isinstance(t, Tensor):
+                if t._inference:
+                    raise RuntimeError(_NOT_SAVED)
+                counter = t._own_counter or t._storage
+                kept.append((t, counter, counter.version))
+    return kept or None
+
+
+_NOT_SAVED = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation tracked "
+    "by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use "
+    "`torch.no_grad()` instead of `torch.inference_mode()`."
+)
+
+
+def _needs_grad(a: Any) -> bool:
+    if isinstance(a, (tuple, list)):
+        return any(isinstance(t, Tensor) and t._requires_grad for t in a)
+    return isinstance(a, Tensor) and a._requires_grad
+
+
+_return_types: dict[Kernel, Any] = {}
+
+
+def _pack(kernel: Kernel, made: list[Any]) -> Any:
+    if kernel.returns is None:
+        return tuple(made)
+    cls = _return_types.get(kernel)
+    if cls is None:
+        from torchlike._src.tensor.return_types import named
+
+        cls = _return_types[kernel] = named(kernel.name, kernel.returns)
+    return cls(made)
+
+
+class _Fused:
+    """Several tensors at once through one pure function: how an optimizer's whole step is one op."""
+
+    __slots__ = ("__name__", "fn", "key")
+
+    def __init__(self, fn: Callable[..., Any], key: Any) -> None:
+        self.fn, self.key = fn, key
+        self.__name__ = fn.__name__
+
+    def __call__(self, arrays: Sequence[Any], numbers: Sequence[Any]) -> Any:
+        return self.fn(list(arrays), list(numbers))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Fused) and self.key == other.key
+
+
+def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float]) -> list[Tensor]:
+    """Record ``fn(arrays, numbers) -> arrays`` over all ``tensors`` as one op without gradient.
+
+    Args:
+        fn: pure; ``key`` (hashable) stands for everything static about it.
+        tensors: what it reads.
+        numbers: Python numbers that are inputs of the program from the start.
+    """
+    rec = local.recorder
+    for t in tensors:
+        if t._chain is not None:
+            t._value()
+    rec.busy = True
+    if rec.halted:
+        rec.wait()
+    values = rec.values
+    size, count = len(values), len(rec.numbers)
+    epoch = rec.epoch
+    try:
+        refs = []
+        for t in tensors:
+            v = t._storage.value if t._chain is None else t._value()
+            refs.append(v.index if v.epoch == epoch else rec.enter(v))
+        found = (key, len(numbers), *refs)
+        node = rec.node.children.get(found)
+        if node is None:
+            template = (Nest([ARRAY] * len(tensors)), Nest([NUMBER] * len(numbers)))
+            call = Call(_Fused(fn, key), (len(tensors), len(numbers)), template)
+            came_in = itertools.count(size)
+            indices = tuple([r if r.__class__ is int else next(came_in) for r in refs])
+            node = rec.learn(found, call, indices, size, 0, tuple(numbers))
+        rec.numbers += numbers
+        return [_new(v) for v in rec.push(node)]
+    except PlaceChanged:
+        rec.rollback(size, count)
+        if size == 0:
+            raise RuntimeError("Expected all tensors of a parameter group's step to be on the same device.") from None
+        rec.flush("a change of device")
+        return fused(fn, key, tensors, numbers)
+    except BaseException:
+        if rec.values is values:
+            rec.rollback(size, count)
+        raise
+    finally:
+        rec.busy = False
+
+
+def boundary(reason: str) -> None:
+    """The end of a step: run what was recorded."""
+    local.recorder.flush(reason)

@@ -1,0 +1,277 @@
+"""``x[...]`` and ``x[...] = v``: basic indices become views, tensors and lists one gather or scatter."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from torchlike._src.engine.value import host_value
+from torchlike._src.operators.registry import ops
+from torchlike._src.tensor import conversion, dtypes, from_data, view_functions
+from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.dispatch import _new
+
+_INTS = (int, np.integer)
+
+
+class Parsed:
+    """An index taken apart: a view first (``spec``, ``starts``), then index tensors at these dimensions of it."""
+
+    __slots__ = ("name", "plain", "spec", "starts", "tensors")
+
+    def __init__(self) -> None:
+        self.spec: list[Any] = []
+        self.starts: list[int] = []
+        self.tensors: dict[int, Tensor] = {}
+        self.plain = True
+        self.name = "AliasBackward0"
+
+
+def _invalid(item: Any) -> IndexError:
+    return IndexError(
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+        f"{type(item).__name__})"
+    )
+
+
+def _consumed(item: Any) -> int:
+    if item is None or item is Ellipsis or isinstance(item, (bool, np.bool_)):
+        return 0
+    if isinstance(item, Tensor) and item._aval().dtype.kind == "b":
+        return item.ndim
+    if isinstance(item, Tensor) and item._aval().dtype == np.uint8:
+        return item.ndim
+    return 1
+
+
+def _as_index(item: Any) -> Any:
+    """Lists, arrays and ranges as index tensors; other things as they are."""
+    if isinstance(item, (list, range)) or (isinstance(item, tuple)):
+        array = np.asarray([np.asarray(i._numpy("an index")) if isinstance(i, Tensor) else i for i in item])
+        if array.size == 0 and array.dtype.kind == "f":
+            array = array.astype(np.int64)
+        if array.dtype == object or array.dtype.kind not in "biu":
+            raise _invalid(next((i for i in item if not isinstance(i, (int, list, tuple))), item))
+        return _new(host_value(np.array(array)))
+    if isinstance(item, np.ndarray):
+        return from_data.tensor(item)
+    return item
+
+
+def parse(self: Tensor, key: Any) -> Parsed:
+    """Take an index apart.
+
+    Raises:
+        IndexError: for what is no index, too many indices, or one out of range, in torch's words.
+    """
+    items = list(key) if isinstance(key, tuple) else [key]
+    if isinstance(key, list) and any(isinstance(k, slice) or k is None or k is Ellipsis for k in key):
+        items = list(key)
+    items = [_as_index(i) for i in items]
+    shape = self._aval().shape
+    n = len(shape)
+    given = sum(map(_consumed, items))
+    if given > n:
+        if n == 0 and all(isinstance(i, _INTS) for i in items):
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+                "0-dim tensor to a number"
+            )
+        raise IndexError(f"too many indices for tensor of dimension {n}")
+    out = Parsed()
+    spec, starts = out.spec, out.starts
+    dim, at = 0, 0  # dimension of the input, and of the view
+    seen_ellipsis = False
+    for item in items:
+        if item is Ellipsis:
+            if seen_ellipsis:
+                continue
+            seen_ellipsis = True
+            rest = n - given
+            spec += [()] * rest
+            dim += rest
+            at += rest
+        elif item is None:
+            spec.append(None)
+            at += 1
+            out.name = "UnsqueezeBackward0"
+        elif isinstance(item, (bool, np.bool_)):
+            spec.append(None)
+            out.tensors[at] = _new(host_value(np.array([bool(item)])))
+            at += 1
+        elif isinstance(item, slice):
+            size = shape[dim]
+            step = 1 if item.step is None else item.step.__index__()
+            if step <= 0:
+                raise ValueError("step must be greater than zero")
+            try:
+                start, stop, _ = slice(
+                    None if item.start is None else item.start.__index__(),
+                    None if item.stop is None else item.stop.__index__(),
+                    step,
+                ).indices(size)
+            except AttributeError:
+                raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+            if start == 0 and stop == size and step == 1:
+                spec.append(())
+            else:
+                spec.append((max((stop - start + step - 1) // step, 0), step))
+                starts.append(start)
+                out.plain = False
+                out.name = "SliceBackward0"
+            dim += 1
+            at += 1
+        elif isinstance(item, Tensor):
+            kind = item._aval().dtype
+            if item.ndim == 0 and kind.kind in "iu" and kind != np.uint8 and item._value().data.__class__ is np.ndarray:
+                _select(out, int(item.item()), shape, dim)
+                dim += 1
+                continue
+            if kind.kind == "b" or kind == np.uint8:
+                for k in range(item.ndim):
+                    if item.shape[k] != shape[dim + k]:
+                        raise IndexError(
+                            f"The shape of the mask {list(item.shape)} at index {k} does not match the shape of the indexed "
+                            f"tensor {list(shape)} at index {dim + k}"
+                        )
+                out.tensors[at] = item if kind.kind == "b" else item.to(dtypes.bool_)
+                spec += [()] * item.ndim
+                if item.ndim == 0:
+                    spec.append(None)
+                    out.tensors[at] = item.reshape(1)
+                dim += item.ndim
+                at += max(item.ndim, 1)
+            elif kind.kind in "iu":
+                out.tensors[at] = item
+                spec.append(())
+                dim += 1
+                at += 1
+            else:
+                raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+        elif isinstance(item, _INTS) or (hasattr(item, "__index__") and not isinstance(item, (float, str))):
+            _select(out, item.__index__(), shape, dim)
+            dim += 1
+        else:
+            raise _invalid(item)
+    spec += [()] * (n - dim)
+    return out
+
+
+def _select(out: Parsed, index: int, shape: Sequence[int], dim: int) -> None:
+    size = shape[dim]
+    if not -size <= index < size:
+        raise IndexError(f"index {index} is out of bounds for dimension {dim} with size {size}")
+    out.spec.append((-1, 1))
+    out.starts.append(index % size)
+    out.plain = False
+    out.name = "SelectBackward0"
+
+
+def _view(self: Tensor, parsed: Parsed) -> Tensor:
+    if parsed.plain and None not in parsed.spec:
+        return self
+    return view_functions.index_view(self, tuple(parsed.spec), tuple(parsed.starts), parsed.name)
+
+
+def _index_list(view: Tensor, parsed: Parsed) -> list[Tensor | None]:
+    """One entry for each dimension of the view: an integer index tensor, or None."""
+    out: list[Tensor | None] = []
+    shape = view._aval().shape
+    while len(out) < len(shape):
+        t = parsed.tensors.get(len(out))
+        if t is None:
+            out.append(None)
+        elif t._aval().dtype.kind == "b":
+            out += ops.nonzero(t, as_tuple=True)
+        else:
+            out.append(t)
+    for dim, t in enumerate(out):
+        if t is not None:
+            _check_range(t, shape[dim], dim)
+    while out and out[-1] is None:
+        out.pop()
+    return out
+
+
+def _check_range(index: Tensor, size: int, dim: int) -> None:
+    """Host indices are checked at once; on a device they are clamped, as in XLA."""
+    data = index._value().data
+    if data.__class__ is np.ndarray and data.size:
+        low, high = int(data.min()), int(data.max())
+        if low < -size or high >= size:
+            bad = high if high >= size else low
+            raise IndexError(f"index {bad} is out of bounds for dimension {dim} with size {size}")
+
+
+def getitem(self: Tensor, key: Any) -> Tensor:
+    """``self[key]``."""
+    parsed = parse(self, key)
+    if not parsed.tensors:
+        if parsed.plain and None not in parsed.spec:
+            return view_functions.detach_like(self)
+        return view_functions.index_view(self, tuple(parsed.spec), tuple(parsed.starts), parsed.name)
+    view = _view(self, parsed)
+    return ops["index"](view, _index_list(view, parsed))
+
+
+def setitem(self: Tensor, key: Any, value: Any) -> None:
+    """``self[key] = value``."""
+    parsed = parse(self, key)
+    view = _view(self, parsed)
+    if not parsed.tensors:
+        if isinstance(value, Tensor):
+            _fit(value, view)
+            value = _drop_leading(value, view.ndim)
+            conversion.copy_(view, value)
+        elif isinstance(value, (bool, int, float, complex)):
+            conversion.fill_(view, value)
+        else:
+            conversion.copy_(view, from_data.tensor(value, dtype=self.dtype, device=self.device))
+        return
+    self._check_write("index_put_")
+    if not isinstance(value, Tensor):
+        value = from_data.tensor(value, dtype=self.dtype, device=self.device)
+    mask = next(iter(parsed.tensors.values())) if len(parsed.tensors) == 1 else None
+    if mask is not None and mask._aval().dtype.kind == "b" and value.ndim == 0:
+        at = next(iter(parsed.tensors))
+        shaped = mask.reshape(*mask.shape, *(1,) * (view.ndim - at - mask.ndim))
+        result = ops.where(shaped, value.to(self.dtype) if value.dtype is not self.dtype else value, view)
+    else:
+        if value.dtype is not self.dtype:
+            if value.ndim and value.dtype is not self.dtype:
+                raise RuntimeError(
+                    "Index put requires the source and destination dtypes match, got "
+                    f"{dtypes.SCALAR_NAMES[self.dtype]} for the destination and "
+                    f"{dtypes.SCALAR_NAMES[value.dtype]} for the source."
+                )
+            value = value.to(self.dtype)
+        result = ops.index_put(view, _index_list(view, parsed), value)
+    conversion.write_result(view, result)
+
+
+def _drop_leading(value: Tensor, ndim: int) -> Tensor:
+    """Leading dimensions of size 1 that the target does not have."""
+    while value.ndim > ndim and value.shape[0] == 1:
+        value = value.squeeze(0)
+    return value
+
+
+def _fit(value: Tensor, view: Tensor) -> None:
+    have, given = view._aval().shape, value._aval().shape
+    lead = len(given) - len(have)
+    if lead > 0 and any(n != 1 for n in given[:lead]):
+        raise RuntimeError(
+            f"expand(torch.{value.dtype.storage_name.removesuffix('Storage')}Tensor{{{list(given)}}}, size={list(have)}): the "
+            f"number of sizes provided ({len(have)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(given)})"
+        )
+    for i in range(1, min(len(have), len(given)) + 1):
+        if given[-i] not in (1, have[-i]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({have[-i]}) must match the existing size ({given[-i]}) at non-singleton "
+                f"dimension {len(have) - i}.  Target sizes: {list(have)}.  Tensor sizes: {list(given)}"
+            )
+
+
+Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
+Tensor.__setitem__ = setitem  # type: ignore[attr-defined]

@@ -1,0 +1,300 @@
+"""From op records to public functions, methods, in-place and ``out=`` forms.
+
+What a record says once becomes here everything that users call. The functions are made from source text, so that they
+bind their arguments as fast as hand-written ones and show their signatures to `inspect` and to editors.
+"""
+
+import functools
+import inspect
+import keyword
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from torchlike._src.engine.trace import local
+from torchlike._src.operators import promotion
+from torchlike._src.operators.registry import INPLACE, OPS, Op
+from torchlike._src.tensor import dtypes
+from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.dispatch import Kernel, record, saved
+
+_REFLECTED = {
+    f"__r{n}__"
+    for n in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift", "div")
+}
+_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+_PLAIN = (bool, int, float, complex)
+
+
+def install() -> None:
+    """Make every declared op callable, and give Tensor its methods. Called once, when all ops are declared."""
+    for op in OPS.values():
+        if op.composite:
+            op.call = op.fn
+            _set_methods(op, op.fn)
+            continue
+        kernel = Kernel(op)
+        op.call = _function(op, kernel)
+        _set_methods(op, op.call)
+        if op.inplace:
+            _set_inplace(op, kernel)
+        for dunder in op.operators:
+            setattr(Tensor, dunder, _operator(op, kernel, dunder))
+
+
+def _set_methods(op: Op, fn: Callable[..., Any]) -> None:
+    if isinstance(op.method, str):
+        setattr(Tensor, op.method, fn)
+    else:
+        for name in op.names:
+            if op.method or name.startswith("Tensor."):
+                setattr(Tensor, name.rsplit(".", 1)[-1], fn)
+    if op.composite:
+        for dunder in op.operators:
+            setattr(Tensor, dunder, _composite_operator(fn, dunder))
+
+
+def _set_inplace(op: Op, kernel: Kernel) -> None:
+    fn = _make(op, kernel, f"{op.name}_", "inplace")
+    for name in op.names:
+        short = name.rsplit(".", 1)[-1] + "_"
+        INPLACE[name + "_"] = fn
+        if op.method:
+            setattr(Tensor, short, fn)
+
+
+def public_names() -> dict[str, Callable[..., Any]]:
+    """Every public function by its dotted name under ``torch``."""
+    found: dict[str, Callable[..., Any]] = {}
+    for op in OPS.values():
+        for name in op.names:
+            if not name.startswith("Tensor."):
+                found[name] = op.call  # type: ignore[assignment]
+    return {**INPLACE, **found}
+
+
+def _function(op: Op, kernel: Kernel) -> Callable[..., Any]:
+    return _make(op, kernel, op.name, "out" if op.out else "plain")
+
+
+def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
+    """Compile the public function of one form of an op."""
+    space: dict[str, Any] = {
+        "_kernel": kernel, "_record": record, "_in_place": in_place, "_into": into, "_renamed": renamed, "_seed": next_seed,
+    }  # fmt: skip
+    positional, named, passed = [], [], []
+    for k, p in enumerate(op.params):
+        ident = p.name + "_" if keyword.iskeyword(p.name) else p.name
+        if p.kind == "seed":
+            named.append("generator=None")
+            passed.append("_seed(generator)")
+            continue
+        text = ident
+        if p.default is not inspect.Parameter.empty:
+            space[f"_default{k}"] = p.default
+            text = f"{ident}=_default{k}"
+        (named if p.keyword_only else positional).append(text)
+        passed.append(ident)
+    if form == "out":
+        named.append("out=None")
+    signature = ", ".join([*positional, *(["*", *named] if named else []), "**aliases"])
+    values = "(" + "".join(f"{p}, " for p in passed) + ")"
+    bound = ", ".join(f"{p!r}: {p}" for p in passed if not p.startswith("_seed"))
+    fname = name if name.isidentifier() and not keyword.iskeyword(name) else f"{name}_"
+    lines = [f"def {fname}({signature}):", "    if aliases:"]
+    extra = ", 'out': out" if form == "out" else ""
+    lines.append(f"        return _renamed({fname}, aliases, {{{bound}{extra}}}, {len(positional)})")
+    if form == "inplace":
+        lines.append(f"    return _in_place(_kernel, {values})")
+    elif form == "out":
+        lines += ["    if out is None:", f"        return _record(_kernel, {values})", f"    return _into(_kernel, {values}, out)"]
+    else:
+        lines.append(f"    return _record(_kernel, {values})")
+    exec(compile("\n".join(lines), f"<torchlike {op.names[0]}>", "exec"), space)
+    fn = space[fname]
+    fn.__name__ = fn.__qualname__ = name
+    fn.__module__ = "torch"
+    fn.__doc__ = op.fn.__doc__
+    return fn
+
+
+
+
+
+def renamed(fn: Callable[..., Any], aliases: dict[str, Any], given: dict[str, Any], positional: int) -> Any:
+    """Call again with NumPy's names for arguments (``axis``, ``keepdims``) as torch's."""
+    for name, value in aliases.items():
+        target = _ALIASES.get(name)
+        if target not in given:
+            raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
+        given[target] = value
+    return fn(**given)
+
+
+def next_seed(generator: Any) -> int:
+    """A seed for an op that draws on the device."""
+    from torchlike._src.random import generator as generators
+
+    return (generator or generators.default_generator).next_device_seed()
+
+
+def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
+    """Compute, then write the result into the first argument."""
+    self = args[0]
+    if not isinstance(self, Tensor):
+        raise TypeError(f"{kernel.name}_(): argument 'input' (position 1) must be Tensor, not {type(self).__name__}")
+    self._check_write(kernel.name + "_", args)
+    self._check_overlap(args)
+    result = record(kernel, args)
+    have, made = self._aval(), result._aval()
+    if made.shape != have.shape:
+        raise RuntimeError(
+            f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}"
+        )
+    result = fit_dtype(result, have.dtype)
+    node = result._node
+    if node is not None and kernel.saves and node.trie is not None:
+        node.saved = saved(kernel, args, written=0)
+    self._write(result._value(), node, result._number, result._requires_grad)
+    if node is not None and node.trie is not None:
+        for _, needs in kernel.saves_results:
+            if needs < 0 or isinstance(args[needs], Tensor):
+                node.save_result(self)
+    return self
+
+
+def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
+    """Cast a result to the dtype of where it goes; RuntimeError where torch refuses."""
+    made = result._aval().dtype
+    if made == wanted:
+        return result
+    if not promotion.can_cast(made, wanted):
+        raise RuntimeError(
+            f"result type {promotion.scalar_type(made)} can't be cast to the desired output type {promotion.scalar_type(wanted)}"
+        )
+    return result.to(dtypes.OF_NUMPY[wanted])
+
+
+def into(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
+    """Compute, then write into ``out``, which is resized if need be."""
+    targets: Sequence[Any] = out if isinstance(out, (tuple, list)) else (out,)
+    for t in targets:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{kernel.name}(): argument 'out' must be Tensor, not {type(t).__name__}")
+    rec = local.recorder
+    if rec.grad and any(
+        isinstance(t, Tensor) and t._requires_grad
+        for a in (*args, *targets)
+        for t in (a if isinstance(a, (tuple, list)) else (a,))
+    ):
+        raise RuntimeError(
+            f"{kernel.name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    for t in targets:
+        t._check_overlap(args)
+    made = record(kernel, args)
+    results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
+    if len(results) != len(targets):
+        raise TypeError(f"{kernel.name}(): expected {len(results)} tensors as out, got {len(targets)}")
+    for result, target in zip(results, targets, strict=True):
+        deliver(kernel.name, result, target)
+    return type(made)(targets) if isinstance(made, tuple) and type(made) is not tuple else out
+
+
+def deliver(name: str, result: Tensor, target: Tensor) -> None:
+    """Write a result into an ``out`` tensor."""
+    from torchlike._src.tensor.conversion import resize_out
+
+    if result.device != target.device:
+        raise RuntimeError(
+            f"Expected out tensor to have device {result.device}, but got {target.device} instead"
+        )
+    fitted = fit_dtype(result, target._aval().dtype)
+    shape = result._aval().shape
+    if target._aval().shape != shape:
+        resize_out(target, shape)
+        if result._geometry is not None:
+            target._geometry = result._geometry
+    target._write(fitted._value())
+
+
+def _operator(op: Op, kernel: Kernel, dunder: str) -> Callable[..., Any]:
+    """A dunder method; what it cannot handle is left to the other operand."""
+    rest = tuple([p.default for p in op.params[2:]])
+    if len(op.params) == 1:
+        return op.call  # type: ignore[return-value]
+    in_place_form = dunder.startswith("__i") and dunder not in ("__invert__", "__int__", "__index__")
+
+    if in_place_form:
+
+        def operator(self: Tensor, other: Any) -> Any:
+            if not isinstance(other, Tensor) and other.__class__ not in _PLAIN:
+                other = _operand(other)
+                if other is NotImplemented:
+                    return other
+            return in_place(kernel, (self, other, *rest))
+
+    elif dunder in _REFLECTED:
+
+        def operator(self: Tensor, other: Any) -> Any:
+            if not isinstance(other, Tensor) and other.__class__ not in _PLAIN:
+                if isinstance(other, np.ndarray):
+                    return NotImplemented
+                other = _operand(other)
+                if other is NotImplemented:
+                    return other
+            return record(kernel, (other, self, *rest))
+
+    else:
+
+        def operator(self: Tensor, other: Any) -> Any:
+            if not isinstance(other, Tensor) and other.__class__ not in _PLAIN:
+                other = _operand(other)
+                if other is NotImplemented:
+                    return other
+            return record(kernel, (self, other, *rest))
+
+    operator.__name__ = operator.__qualname__ = dunder
+    operator.__doc__ = op.fn.__doc__
+    return operator
+
+
+def _composite_operator(fn: Callable[..., Any], dunder: str) -> Callable[..., Any]:
+    tensors_only = "matmul" in dunder
+    if len(inspect.signature(fn).parameters) == 1:
+        return fn
+
+    @functools.wraps(fn)
+    def operator(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, Tensor):
+            other = _operand(other)
+            if other is NotImplemented or (tensors_only and not isinstance(other, Tensor)):
+                return NotImplemented
+        return fn(self, other)
+
+    return operator
+
+
+def _operand(other: Any) -> Any:
+    """NumPy arrays and numbers of other kinds as operands."""
+    if isinstance(other, np.ndarray):
+        from torchlike._src.tensor import from_data
+
+        return from_data.tensor(other)
+    if isinstance(other, np.generic):
+        return other.item()
+    return other if isinstance(other, _PLAIN) else NotImplemented
+
+
+
+
+def namespace(prefix: str) -> dict[str, Callable[..., Any]]:
+    """The public functions directly under ``prefix``: ``namespace("linalg")["norm"]``."""
+    start = prefix + "."
+    return {
+        name[len(start) :]: fn
+        for name, fn in public_names().items()
+        if name.startswith(start) and "." not in name[len(start) :]
+    }

@@ -1,0 +1,274 @@
+"""Random tensors: the public functions over `random/sampling.py`, which draws torch's numbers on the host."""
+
+from typing import Any
+
+import numpy as np
+
+from torchlike._src.engine.trace import local
+from torchlike._src.operators import promotion
+from torchlike._src.operators.registry import composite, ops
+from torchlike._src.random import sampling
+from torchlike._src.tensor import devices, layouts
+from torchlike._src.tensor.conversion import keep_layout
+from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.strides import contiguous_strides, dense_like
+from torchlike._src.tensor.creation import _deliver, check_sizes
+from torchlike._src.tensor.from_data import finish, np_dtype, on_place
+from torchlike._src.tensor.shapes import broadcast_shapes
+from torchlike._src.tensor.view_functions import sizes as as_sizes
+
+
+def _draw(sample: Any, generator: Any, shape: tuple[int, ...], kind: np.dtype, *args: Any, out: Any = None,
+          device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    check_sizes(shape)
+    return _deliver(sample(generator, shape, kind, *args), out, device, requires_grad)
+
+
+@composite("rand", method=False)
+def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+         requires_grad: bool = False, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
+    """Uniform numbers in ``[0, 1)``; the same as torch's for the same seed."""
+    shape = as_sizes((named.pop("size"),) if "size" in named else size, "rand")
+    kind = np_dtype(dtype)
+    return _draw(sampling.uniform, generator, shape, kind, out=out, device=device, requires_grad=requires_grad)
+
+
+@composite("randn", method=False)
+def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+          requires_grad: bool = False, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
+    """Standard normal numbers; the same as torch's for the same seed."""
+    shape = as_sizes((named.pop("size"),) if "size" in named else size, "rand")
+    kind = np_dtype(dtype)
+    return _draw(sampling.normal, generator, shape, kind, out=out, device=device, requires_grad=requires_grad)
+
+
+@composite("randint", method=False)
+def randint(*args: Any, low: int = 0, high: int | None = None, size: Any = None, generator: Any = None, out: Any = None,
+            dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+            pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """``randint(high, size)``, ``randint(low, high, size)``: integers in ``[low, high)``."""
+    given = list(args)
+    if given and isinstance(given[-1], (tuple, list)) and size is None:
+        size = given.pop()
+    if len(given) == 2:
+        low, high = given
+    elif len(given) == 1:
+        if high is None:
+            high = given[0]
+        else:
+            low = given[0]
+    if size is None or high is None:
+        raise TypeError("randint() received an invalid combination of arguments: 'high' and 'size' are needed")
+    kind = np_dtype(dtype, np.dtype(np.int64))
+    return _draw(sampling.random, generator, as_sizes((size,), "rand"), kind, int(low), int(high), out=out, device=device,
+                 requires_grad=requires_grad)  # fmt: skip
+
+
+@composite("randperm", method=False)
+def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None,
+             device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A random permutation of ``0 … n-1``."""
+    kind = np_dtype(dtype, np.dtype(np.int64) if out is None else out._aval().dtype)
+    return _deliver(sampling.randperm(generator, n, kind), out, device, requires_grad)
+
+
+def _like(name: str, sample: Any) -> None:
+    def make(input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+             requires_grad: bool = False, pin_memory: bool = False,
+             memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
+        have = input._aval()
+        place = have.place if device is None else devices.place_of(device)
+        strides = None if input._geometry is None else dense_like(have.shape, input._geometry[0])
+        t = on_place(_values(have.shape, strides, np_dtype(dtype, have.dtype), sample, generator), place)
+        keep_layout(input, t)
+        return finish(t, requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"`{name.removesuffix('_like')}` with the shape, dtype and device of ``input``."
+    composite(name, method=False)(make)
+
+
+def _values(shape: tuple[int, ...], strides: tuple[int, ...] | None, kind: np.dtype, sample: Any, generator: Any,
+            *args: Any) -> np.ndarray:  # fmt: skip
+    """What torch fills a tensor with: in the order of its memory; normals that are not contiguous one by one."""
+    if strides is None or strides == contiguous_strides(shape):
+        return sample(generator, shape, kind, *args)
+    named = {"contiguous": False} if sample is sampling.normal else {}
+
+    def draw(shape: tuple[int, ...]) -> np.ndarray:
+        return sample(generator, shape, kind, *args, **named)
+
+    return np.ascontiguousarray(sampling.in_memory_order(draw, shape, strides))
+
+
+_like("rand_like", sampling.uniform)
+_like("randn_like", sampling.normal)
+
+
+@composite("randint_like", method=False)
+def randint_like(input: Tensor, *args: int, low: int = 0, high: int | None = None, generator: Any = None,
+                 dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+                 pin_memory: bool = False, memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
+    """`randint` with the shape, dtype and device of ``input``."""
+    if len(args) == 2:
+        low, high = args
+    elif args:
+        high = args[0]
+    kind = np_dtype(dtype, input._aval().dtype)
+    t = on_place(sampling.random(generator, input._aval().shape, kind, low, high), input._aval().place)
+    keep_layout(input, t)
+    return finish(t, requires_grad)
+
+
+def _tied(drawn: Tensor, parameters: list[Any], name: str) -> Tensor:
+    """What was drawn, as autograd sees it: of gradient 0 for the tensors that it was drawn from."""
+    parameters = [p for p in parameters if p.requires_grad]
+    if not parameters or not local.recorder.grad or not drawn.is_floating_point():
+        return drawn
+    return ops._drawn(drawn, parameters, name)
+
+
+def _host(x: Any) -> Any:
+    return x.detach()._numpy("a random draw") if isinstance(x, Tensor) else x
+
+
+@composite("normal", method=False)
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, out: Any = None,
+           dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+           pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Normal numbers of these means and standard deviations, tensors or numbers."""
+    if size is not None:
+        shape = as_sizes((size,), "rand")
+        return _draw(sampling.normal, generator, shape, np_dtype(dtype), mean, std, out=out, device=device,
+                     requires_grad=requires_grad)  # fmt: skip
+    tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
+    if not tensors:
+        raise TypeError("normal() received an invalid combination of arguments: give a tensor, or a size")
+    if not isinstance(std, Tensor):
+        if not std >= 0:
+            raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+    elif std.is_complex():
+        raise RuntimeError("normal expects standard deviation to be non-complex")
+    elif std.numel() and not (_host(std) >= 0).all():
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+    shape = broadcast_shapes(*[t.shape for t in tensors])
+    kind = tensors[0]._aval().dtype
+    z = sampling.normal(generator, shape, kind)
+    values = ((z * _host(std)).astype(kind) + _host(mean)).astype(kind)
+    number = {(True, False): 1, (False, True): 2}.get((isinstance(mean, Tensor), isinstance(std, Tensor)), 3)
+    return _tied(_deliver(values, out, device, requires_grad), tensors, f"NormalBackward{number}")
+
+
+@composite("bernoulli")
+def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
+    """1 with the probability given by ``input`` (or by ``p``), else 0."""
+    have = input._aval()
+    if p is None and have.dtype.kind not in "fV":
+        raise NotImplementedError(
+            f"\"bernoulli_tensor_cpu_p_\" not implemented for '{promotion.scalar_type(have.dtype)}'"
+        )
+    values = sampling.bernoulli(generator, have.shape, have.dtype, _host(input) if p is None else p)
+    return _tied(_deliver(values, out, input.device, False), [input], "BernoulliBackward0")
+
+
+@composite("multinomial")
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None,
+                out: Any = None) -> Tensor:  # fmt: skip
+    """Indices drawn in proportion to the weights in each row."""
+    return _deliver(sampling.multinomial(generator, _host(input), num_samples, replacement), out, input.device, False)
+
+
+@composite("poisson", method=False)
+def poisson(input: Tensor, generator: Any = None) -> Tensor:
+    """Poisson counts of these rates."""
+    drawn = on_place(sampling.poisson(generator, _host(input)), input._aval().place)
+    return _tied(drawn, [input], "PoissonBackward0")
+
+
+@composite("binomial", method=False)
+def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
+    """Binomial counts."""
+    return on_place(sampling.binomial(generator, _host(count), _host(prob)), count._aval().place)
+
+
+@composite("_standard_gamma", method=False)
+def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
+    drawn = on_place(sampling.standard_gamma(generator, _host(input)), input._aval().place)
+    return ops._drawn_gamma(drawn, input) if input.requires_grad and local.recorder.grad else drawn
+
+
+@composite("_sample_dirichlet", method=False)
+def _sample_dirichlet(input: Tensor, generator: Any = None) -> Tensor:
+    return on_place(sampling.dirichlet(generator, _host(input)), input._aval().place)
+
+
+def _fill(self: Tensor, name: str, sample: Any, generator: Any, *args: Any) -> Tensor:
+    self._check_write(name)
+    have = self._aval()
+    strides = None if self.is_contiguous() else self.stride()
+    array = _values(have.shape, strides, have.dtype, sample, generator, *args)
+    return _write(self, name, on_place(array, have.place), [self])
+
+
+def _write(self: Tensor, name: str, drawn: Tensor, parameters: list[Any]) -> Tensor:
+    suffix = {"bernoulli_": 2 - (len(parameters) > 1), "random_": 2}.get(name, 0)
+    drawn = _tied(drawn, parameters, "".join(map(str.capitalize, name.split("_"))) + f"Backward{suffix}")
+    self._write(drawn._value(), drawn._node, drawn._number, drawn._requires_grad)
+    return self
+
+
+@composite("Tensor.uniform_")
+def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **named: Any) -> Tensor:
+    """Fill with uniform numbers in ``[from, to)``."""
+    return _fill(self, "uniform_", sampling.uniform, generator, named.pop("from", from_), to)
+
+
+@composite("Tensor.normal_")
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fill with normal numbers."""
+    return _fill(self, "normal_", sampling.normal, generator, mean, std)
+
+
+@composite("Tensor.random_")
+def random_(self: Tensor, *args: Any, to: Any = None, generator: Any = None, **named: Any) -> Tensor:
+    """``random_()``, ``random_(to)``, ``random_(from, to)``: fill with integers."""
+    low: Any = named.pop("from", None)
+    if len(args) == 2:
+        low, to = args
+    elif args:
+        to = args[0]
+    if to is not None and low is None:
+        low = 0
+    return _fill(self, "random_", sampling.random, generator, low, to)
+
+
+@composite("Tensor.bernoulli_")
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+    """Fill with 1 with probability ``p``, else 0."""
+    if not isinstance(p, Tensor):
+        return _fill(self, "bernoulli_", sampling.bernoulli, generator, p)
+    self._check_write("bernoulli_")
+    have = self._aval()
+    array = sampling.bernoulli(generator, have.shape, have.dtype, _host(p))
+    return _write(self, "bernoulli_", on_place(array, have.place), [self, p])
+
+
+@composite("geometric_", method=True)
+def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
+    """Fill with the number of trials of probability ``p`` until the first success."""
+    return _fill(self, "geometric_", sampling.geometric, generator, p)
+
+
+def _filler(name: str, sample: Any, names: tuple[str, ...], defaults: tuple[float, ...]) -> None:
+    def fill(self: Tensor, *args: float, generator: Any = None, **named: float) -> Tensor:
+        values = [*args, *[named.get(n, d) for n, d in list(zip(names, defaults, strict=True))[len(args) :]]]
+        return _fill(self, name, sample, generator, *values)
+
+    fill.__name__ = fill.__qualname__ = name
+    fill.__doc__ = f"Fill with random numbers; see ``torch.Tensor.{name}``."
+    composite(f"Tensor.{name}")(fill)
+
+
+_filler("exponential_", sampling.exponential, ("lambd",), (1.0,))
+_filler("log_normal_", sampling.log_normal, ("mean", "std"), (1.0, 2.0))
+_filler("cauchy_", sampling.cauchy, ("median", "sigma"), (0.0, 1.0))

@@ -1,0 +1,243 @@
+"""The tape: one node for each differentiable op that was recorded, linked to the nodes of its inputs.
+
+Walking the tape (the backward pass) is `autograd/backward.py`'s job, which stands above Tensor.
+"""
+
+import functools
+import itertools
+import re
+import traceback
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from torchlike._src.engine.program import ARRAY, Nest
+from torchlike._src.engine.trace import Node as TrieNode
+from torchlike._src.engine.trace import local
+from torchlike._src.engine.value import Value
+
+_order = itertools.count()
+_NAMESPACED = {"AccumulateGrad", "CopyBackwards", "CopySlices"}
+_WRAPS_NUMBERS = {"add", "sub", "mul", "div", "where"}
+_FLOAT = np.dtype(np.float32)
+#: Not empty while anybody wants to know of each node that is made (anomaly detection, checkpoints, hooks on what is saved).
+extras: list[Any] = []
+
+
+class GradNode:
+    """A ``grad_fn``: how to get from gradients of results to gradients of inputs.
+
+    Attributes:
+        edges: for each input that needs a gradient, ``(node, number of its output)``, or ``(leaf tensor, -1)``.
+        order: position on the tape; every node that it depends on has a smaller one.
+        values: what the op read, kept for ``create_graph``; None once the node was used up.
+        saved: ``(tensor, version)`` of what torch saves for backward, to notice writes in between.
+    """
+
+    # Class-level defaults, so that making a node sets only what every node has.
+    saved: Any = None
+    hooks: dict[int, Any] | None = None
+    pre_hooks: dict[int, Callable[..., Any]] | None = None
+    post_hooks: dict[int, Callable[..., Any]] | None = None
+    retained: dict[int, Any] | None = None
+    forward_trace: list[str] | None = None
+    outputs = 1
+    region: Any = None  # where it is computed anew before its backward
+    packed: Any = None  # what hooks keep instead of what was saved
+
+    grad_name = "Node"
+
+    def __init__(
+        self, trie: TrieNode | None, pullback: Value | None, inputs: Sequence[Any], values: list[Value],
+        numbers: Sequence[Any] | None,
+    ) -> None:  # fmt: skip
+        self.trie = trie
+        self.pullback = pullback
+        self.values: list[Value] | None = values
+        self.numbers = numbers
+        self.edges = [
+            (t._node, t._number) if t._node is not None else (t if t._leaf is None else t._leaf, -1) for t in inputs
+        ]
+        self.order = next(_order)
+        if extras:
+            self._tell()
+
+    def _tell(self) -> None:
+        modes = local.recorder.modes
+        if modes.get("anomaly"):
+            self.forward_trace = traceback.format_stack()[:-3]
+        for region in modes.get("regions", ()):
+            region.nodes.append(self)
+
+    def save_result(self, result: Any) -> None:
+        """The op's own result is saved too; weakly, since the result holds this node."""
+        counter = result._counter()
+        self.saved = [*(self.saved or ()), (weakref.ref(result), counter, counter.version)]
+
+    def check_saved(self) -> None:
+        """Notice writes to what was saved.
+
+        Raises:
+            RuntimeError: in torch's words.
+        """
+        for holder, counter, version in self.saved or ():
+            if counter.version != version:
+                own = holder.__class__ is weakref.ref
+                t = holder() if own else holder
+                made = f" [{t.type_name()} {list(t.shape)}]" if t is not None else ""
+                node = self if own else t.grad_fn
+                number = t._number if t is not None else 0
+                origin = f", which is output {number} of {plain_name(node)}," if node is not None else ""
+                hint = (
+                    "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+                    "question was changed in there or anywhere later. Good luck!"
+                    if self.forward_trace
+                    else "enable anomaly detection to find the operation that failed to compute its gradient, with "
+                    "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+                )
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation:"
+                    f"{made}{origin} is at version {counter.version}; expected version {version} instead. Hint: {hint}"
+                )
+
+    def release(self) -> None:
+        """Let go of everything kept for backward."""
+        self.pullback = None
+        self.avals = [v.aval for v in self.values or ()]
+        self.values = None
+        self.saved = self.packed = None
+
+    @property
+    def released(self) -> bool:
+        return self.values is None
+
+    def name(self) -> str:
+        """The node's name, e.g. ``"MulBackward0"``."""
+        return f"torch::autograd::{self.grad_name}" if self.grad_name in _NAMESPACED else self.grad_name
+
+    @functools.cached_property
+    def metadata(self) -> dict[Any, Any]:
+        return {}
+
+    def inputs(self) -> list[int | None]:
+        """For each differentiable input of the op, which of the ``edges`` belongs to it; None if it needs no gradient."""
+        if self.trie is None:
+            return list(range(len(self.edges)))
+        call, mask = self.trie.call, self.trie.mask
+        bits, edge = 0, 0
+        out: list[int | None] = []
+        for param, item in zip(call.kernel.params, call.template, strict=True):
+            for one in item if item.__class__ is Nest else (item,):
+                if one is ARRAY:
+                    if mask >> bits & 1:
+                        out.append(edge)
+                        edge += 1
+                    elif self.values is None or getattr(self.values[bits].aval, "dtype", _FLOAT).kind in "fcV":
+                        out.append(None)
+                    bits += 1
+                elif param.kind == "operand" and call.kernel.name in _WRAPS_NUMBERS:
+                    out.append(None)  # torch makes a tensor of the number
+        return out
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        edges = [(accumulator(n), 0) if k < 0 else (n, k) for n, k in self.edges]
+        return tuple([(None, 0) if i is None else edges[i] for i in self.inputs()])
+
+    def register_hook(self, fn: Callable[..., Any]) -> "RemovableHandle":
+        """``fn(grad_inputs, grad_outputs)`` runs after the node's gradients are there; it may replace them."""
+        if self.post_hooks is None:
+            self.post_hooks = {}
+        return RemovableHandle(self.post_hooks, fn)
+
+    def register_prehook(self, fn: Callable[..., Any]) -> "RemovableHandle":
+        """``fn(grad_outputs)`` runs before the node; it may replace them."""
+        if self.pre_hooks is None:
+            self.pre_hooks = {}
+        return RemovableHandle(self.pre_hooks, fn)
+
+    def __repr__(self) -> str:
+        return f"<{self.grad_name} object at {id(self):#x}>"
+
+
+def plain_name(node: Any) -> str:
+    """A node's name as torch's messages give it: ``Mul`` for ``MulBackward0``."""
+    return re.sub(r"Backward\d*$", "", node.name())
+
+
+@functools.cache
+def node_class(name: str) -> type[GradNode]:
+    """The class of nodes with a name: ``type(x.grad_fn).__name__`` is ``"MulBackward0"``, as in torch."""
+    return type(name, (GradNode,), {"grad_name": name, "__module__": "torch.autograd"})
+
+
+class AccumulateGrad:
+    """The end of an edge: adds a gradient to a leaf's ``grad``. Made when somebody asks for it."""
+
+    __slots__ = ("__weakref__", "post_hooks", "pre_hooks", "variable")
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+        self.pre_hooks: dict[int, Callable[..., Any]] = {}
+        self.post_hooks: dict[int, Callable[..., Any]] = {}
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    @property
+    def next_functions(self) -> tuple[()]:
+        return ()
+
+    def register_hook(self, fn: Callable[..., Any]) -> "RemovableHandle":
+        """``fn((), grad_outputs)`` runs after the gradient was added."""
+        return RemovableHandle(self.post_hooks, fn)
+
+    def register_prehook(self, fn: Callable[..., Any]) -> "RemovableHandle":
+        """``fn(grad_outputs)`` runs before the gradient is added; it may replace it."""
+        return RemovableHandle(self.pre_hooks, fn)
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
+
+def accumulator(leaf: Any) -> AccumulateGrad:
+    """The node that adds gradients to a leaf's ``grad``; there is one for each leaf."""
+    found = leaf._accumulator
+    if found is None:
+        found = leaf._accumulator = AccumulateGrad(leaf)
+    return found
+
+
+class RemovableHandle:
+    """Returned when a hook is registered; ``remove()`` takes the hook out again. Also a context."""
+
+    next_id = 0
+
+    def __init__(self, hooks: dict[Any, Any], fn: Callable[..., Any] | None = None, *, extra_dict: Any = None) -> None:
+        self.hooks_dict_ref = hooks
+        self.id = RemovableHandle.next_id
+        RemovableHandle.next_id += 1
+        self.extra_dict_ref = () if extra_dict is None else tuple(extra_dict) if isinstance(extra_dict, list) else (extra_dict,)
+        if fn is not None:
+            hooks[self.id] = fn
+
+    def remove(self) -> None:
+        """Take the hook out."""
+        for hooks in (self.hooks_dict_ref, *self.extra_dict_ref):
+            hooks.pop(self.id, None)
+
+    def __getstate__(self) -> tuple[Any, int, tuple[Any, ...]]:
+        return self.hooks_dict_ref, self.id, self.extra_dict_ref
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.hooks_dict_ref, self.id = state[0] or {}, state[1]
+        self.extra_dict_ref = tuple(state[2]) if len(state) > 2 else ()
+        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
+
+    def __enter__(self) -> "RemovableHandle":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()

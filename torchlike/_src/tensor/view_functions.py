@@ -1,0 +1,761 @@
+"""The public functions that make views: argument checks and sizes; what a view is stands in `views.py`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torchlike._src.operators.registry import camel, composite, ops
+from torchlike._src.tensor import dtypes, views
+from torchlike._src.tensor.core import Counter, Tensor, alias
+from torchlike._src.tensor.dispatch import record
+from torchlike._src.tensor.strides import contiguous_strides
+from torchlike._src.tensor.tape import node_class
+from torchlike._src.tensor.views import make
+
+
+def wrap_dim(dim: int, ndim: int) -> int:
+    """A dimension counted from the front; IndexError in torch's words when out of range."""
+    n = max(ndim, 1)
+    if not isinstance(dim, int):
+        dim = dim.__index__()
+    if not -n <= dim < n:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+    return dim % n
+
+
+def sizes(size: Sequence[Any], function: str, name: str = "size", position: int = 1) -> tuple[int, ...]:
+    """The ints of ``f(2, 3)`` or ``f((2, 3))``, which mean the same.
+
+    Raises:
+        TypeError: for what is no int, naming the function and its argument as torch does.
+    """
+    many = size
+    if len(size) == 1 and size[0].__class__ is not int and _holds_several(size[0]):
+        many = size[0]
+    out = []
+    for i, n in enumerate(many):
+        if n.__class__ is not int:
+            if not hasattr(n, "__index__") or isinstance(n, (bool, str)) or (isinstance(n, Tensor) and n.is_floating_point()):
+                raise TypeError(_no_size(n, i, many, size, f"{function}(): argument '{name}'", position))
+            n = n.__index__()
+        out.append(n)
+    return tuple(out)
+
+
+def _holds_several(x: Any) -> bool:
+    return hasattr(x, "__iter__") and not isinstance(x, str) and not (isinstance(x, Tensor) and x.numel() == 1)
+
+
+def _no_size(n: Any, i: int, many: Any, given: Any, start: str, position: int) -> str:
+    kind = type(n).__name__
+    if i == 0 and isinstance(given[0], Tensor):
+        return f"{start} (position {position}) must be tuple of ints, not Tensor"
+    if i == 0:
+        found = f"not {kind}" if many is given else f"but found element of type {kind} at pos 0"
+        return f"{start} (position {position}) must be tuple of ints, {found}"
+    return f'{start} failed to unpack the object at pos {i + 1} with error "type must be tuple of ints,but got {kind}"'
+
+
+def infer_size(size: tuple[int, ...], numel: int) -> tuple[int, ...]:
+    """Replace -1 by what is left."""
+    known, unknown = 1, None
+    for i, n in enumerate(size):
+        if n == -1:
+            if unknown is not None:
+                raise RuntimeError("only one dimension can be inferred")
+            unknown = i
+        elif n < 0:
+            raise RuntimeError(f"invalid shape dimension {n} at index {i} of shape {list(size)}")
+        else:
+            known *= n
+    if unknown is None:
+        if known == numel:
+            return size
+    elif known > 0 and numel % known == 0:
+        return (*size[:unknown], numel // known, *size[unknown + 1 :])
+    elif known == 0 and numel == 0:
+        raise RuntimeError(
+            f"cannot reshape tensor of 0 elements into shape {list(size)} because the unspecified dimension size -1 can be "
+            "any value and is ambiguous"
+        )
+    raise RuntimeError(f"shape '{list(size)}' is invalid for input of size {numel}")
+
+
+def view_strides(shape: tuple[int, ...], strides: tuple[int, ...], size: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The strides with which the same memory can be seen as ``size``; None if it cannot."""
+    numel = 1
+    for n in shape:
+        numel *= n
+    if numel == 0:
+        return contiguous_strides(size) if shape != size else strides
+    out = [0] * len(size)
+    at = len(size) - 1
+    chunk_base = strides[-1] if strides else 1
+    have = want = 1
+    for d in range(len(shape) - 1, -1, -1):
+        have *= shape[d]
+        if d == 0 or (shape[d - 1] != 1 and strides[d - 1] != have * chunk_base):
+            while at >= 0 and (want < have or size[at] == 1):
+                out[at] = want * chunk_base
+                want *= size[at]
+                at -= 1
+            if want != have:
+                return None
+            if d > 0:
+                chunk_base = strides[d - 1]
+                have = want = 1
+    if not shape:
+        return (1,) * len(size)
+    return tuple(out) if at == -1 else None
+
+
+@composite("view")
+def view(self: Tensor, *size: Any, dtype: Any = None) -> Tensor:
+    """The same memory with another shape, or read as another dtype; see ``torch.Tensor.view``."""
+    if dtype is not None or (len(size) == 1 and isinstance(size[0], dtypes.dtype)):
+        return view_as_dtype(self, dtype or size[0])
+    shape = self._aval().shape
+    new = infer_size(sizes(size, "view"), self._aval().size)
+    strides = contiguous_strides(new) if self._geometry is None else view_strides(shape, self.stride(), new)
+    if strides is None:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return make(self, views.reshape, (new, strides), "ViewBackward0")
+
+
+@composite("reshape")
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements with another shape: a view where that is possible, else a copy."""
+    new = infer_size(sizes(shape, "reshape", "shape"), input._aval().size)
+    old = input._aval().shape
+    if input._geometry is None:
+        return make(input, views.reshape, (new, contiguous_strides(new)), "ViewBackward0")
+    strides = view_strides(old, input.stride(), new)
+    if strides is not None:
+        return make(input, views.reshape, (new, strides), "ViewBackward0")
+    out = record(views.reshape.kernel, (ops.clone(input), new, contiguous_strides(new)))
+    if out._node is not None:
+        out._node.__class__ = node_class("UnsafeViewBackward0")
+    return out
+
+
+@composite("Tensor.reshape_as")
+def reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    return reshape(self, other.shape)
+
+
+@composite("Tensor.view_as")
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    return view(self, other.shape)
+
+
+def view_as_dtype(self: Tensor, dtype: dtypes.dtype) -> Tensor:
+    """Reinterpret the bytes."""
+    shape, strides, offset = self._aval().shape, self.stride(), self.storage_offset()
+    old, new = self.itemsize, dtype.itemsize
+    if dtype is self.dtype:
+        return self
+    if old != new:
+        pair = f"{dtypes.SCALAR_NAMES[self.dtype]} as {dtypes.SCALAR_NAMES[dtype]} (different element sizes)"
+        if not shape:
+            raise RuntimeError(f"self.dim() cannot be 0 to view {pair}")
+        if strides[-1] != 1:
+            raise RuntimeError(f"self.stride(-1) must be 1 to view {pair}, but got {strides[-1]}")
+        if old > new:
+            r = old // new
+            shape, strides, offset = (*shape[:-1], shape[-1] * r), (*[s * r for s in strides[:-1]], 1), offset * r
+        else:
+            r = new // old
+            if shape[-1] % r:
+                raise RuntimeError(f"self.size(-1) must be divisible by {r} to view {pair}, but got {shape[-1]}")
+            if offset % r:
+                raise RuntimeError(f"self.storage_offset() must be divisible by {r} to view {pair}, but got {offset}")
+            shape, strides, offset = (*shape[:-1], shape[-1] // r), (*[s // r for s in strides[:-1]], 1), offset // r
+    return views._make(self, views.view_dtype, (dtype,), (shape, strides, offset), None)
+
+
+def detach_like(self: Tensor) -> Tensor:
+    """Another tensor on the same memory that keeps the history (``view(dtype)`` with the same dtype)."""
+    return make(self, views.reshape, (self._aval().shape, self.stride()), "AliasBackward0")
+
+
+@composite("detach")
+def detach(input: Tensor) -> Tensor:
+    """The same memory without history."""
+    return alias(input, Tensor.__new__(Tensor))
+
+
+@composite("detach_")
+def detach_(input: Tensor) -> Tensor:
+    """Cut the history in place."""
+    if input._base_tensor is not None:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
+                           "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
+                           "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
+                           "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.")  # fmt: skip
+    input._node, input._number, input._requires_grad, input._leaf = None, 0, False, None
+    return input
+
+
+@composite("alias", method=False)
+def alias_(input: Tensor) -> Tensor:
+    return detach_like(input)
+
+
+@composite("permute")
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """Reorder the dimensions."""
+    n = input._aval().ndim
+    order = sizes(dims, "permute", "dims")
+    if len(order) != n:
+        raise RuntimeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
+            f"of dimensions i.e. input.dim() = {n} is not equal to len(dims) = {len(order)}"
+        )
+    order = tuple([wrap_dim(d, n) for d in order])
+    if len(set(order)) != n:
+        raise RuntimeError("permute(): duplicate dims are not allowed.")
+    return make(input, views.permute, (order,), "PermuteBackward0")
+
+
+@composite("transpose", "swapaxes", "swapdims")
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Swap two dimensions."""
+    n = input._aval().ndim
+    a, b = wrap_dim(dim0, n), wrap_dim(dim1, n)
+    order = list(range(n))
+    if n:
+        order[a], order[b] = order[b], order[a]
+    return make(input, views.permute, (tuple(order),), "TransposeBackward0")
+
+
+@composite("t")
+def t(input: Tensor) -> Tensor:
+    """Transpose a matrix."""
+    n = input._aval().ndim
+    if n > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {n}D")
+    return make(input, views.permute, (tuple(range(n))[::-1],), "TBackward0")
+
+
+@composite("adjoint")
+def adjoint(input: Tensor) -> Tensor:
+    """Swap the last two dimensions, and conjugate."""
+    if input.ndim < 2:
+        raise RuntimeError("tensor.adjoint() is only supported on matrices or batches of matrices. Got %d-D tensor." % input.ndim)
+    out = transpose(input, -2, -1)
+    return ops.conj(out) if out.is_complex() else out
+
+
+def _reversed(self: Tensor) -> Tensor:
+    return make(self, views.permute, (tuple(range(self.ndim))[::-1],), "PermuteBackward0")
+
+
+def _matrix_transposed(self: Tensor) -> Tensor:
+    if self.ndim < 2:
+        raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor." % self.ndim)
+    return transpose(self, -2, -1)
+
+
+Tensor.T = property(_reversed)  # type: ignore[attr-defined]
+Tensor.mT = property(_matrix_transposed)  # type: ignore[attr-defined]
+def _conjugate_transposed(self: Tensor) -> Tensor:
+    if self.ndim not in (0, 2):
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.")
+    return adjoint(self) if self.ndim else self
+
+
+Tensor.H = property(_conjugate_transposed)  # type: ignore[attr-defined]
+Tensor.mH = property(adjoint)  # type: ignore[attr-defined]
+
+
+@composite("movedim", "moveaxis")
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Move dimensions to new places."""
+    n = input.ndim
+    src = [source] if isinstance(source, int) else list(source)
+    dst = [destination] if isinstance(destination, int) else list(destination)
+    if len(src) != len(dst):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({src} dims) should contain the same number of dims as "
+            f"destination ({dst} dims)"
+        )
+    src, dst = [wrap_dim(d, n) for d in src], [wrap_dim(d, n) for d in dst]
+    if len(set(src)) != len(src):
+        raise RuntimeError(f"movedim: repeated dim in `source` ({src})")
+    if len(set(dst)) != len(dst):
+        raise RuntimeError(f"movedim: repeated dim in `destination` ({dst})")
+    rest = iter([d for d in range(n) if d not in src])
+    where = dict(zip(dst, src, strict=True))
+    return make(input, views.permute, (tuple([where[d] if d in where else next(rest) for d in range(n)]),), "PermuteBackward0")
+
+
+@composite("Tensor.expand")
+def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
+    """Repeat dimensions of size 1 without copying."""
+    shape = self._aval().shape
+    wanted = sizes(size, "expand")
+    lead = len(wanted) - len(shape)
+    if lead < 0:
+        raise RuntimeError(
+            f"expand({self.dtype.storage_name.removesuffix('Storage')}Tensor{{{list(shape)}}}, size={list(wanted)}): the number "
+            f"of sizes provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(shape)})".replace("expand(", "expand(torch.", 1)
+        )
+    out = list(wanted)
+    for i, n in enumerate(wanted):
+        if i < lead:
+            if n < 0:
+                raise RuntimeError(
+                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
+                )
+            continue
+        have = shape[i - lead]
+        if n == -1:
+            out[i] = have
+        elif n < 0:
+            raise RuntimeError("numel: integer multiplication overflow")
+        elif have != 1 and n != have:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension "
+                f"{i}.  Target sizes: {list(wanted)}.  Tensor sizes: {list(shape)}"
+            )
+    return make(self, views.expand, (tuple(out),), "ExpandBackward0")
+
+
+@composite("broadcast_to")
+def broadcast_to(input: Tensor, *size: Any) -> Tensor:
+    """`expand`."""
+    return expand(input, *size)
+
+
+@composite("Tensor.expand_as")
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    return expand(self, other.shape)
+
+
+def index_view(input: Tensor, spec: tuple[Any, ...], starts: tuple[int, ...], grad_name: str) -> Tensor:
+    """A view by selection, slicing and new dimensions; see `views.index`."""
+    return make(input, views.index, (spec, starts), grad_name)
+
+
+def _at(n: int, dim: int, item: Any) -> tuple[Any, ...]:
+    return ((),) * dim + (item,) + ((),) * (n - dim - 1)
+
+
+@composite("select")
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice ``index`` along ``dim``, without that dimension."""
+    n = input.ndim
+    if n == 0:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    d = wrap_dim(dim, n)
+    size = input._aval().shape[d]
+    i = index.__index__()
+    if not -size <= i < size:
+        raise IndexError(f"select(): index {i} out of range for tensor of size {list(input.shape)} at dimension {d}")
+    return index_view(input, _at(n, d, (-1, 1)), (i % size,), "SelectBackward0")
+
+
+@composite("narrow")
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """``length`` entries along ``dim`` from ``start`` on."""
+    n = input.ndim
+    if n == 0:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    d = wrap_dim(dim, n)
+    size = input._aval().shape[d]
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    at = start.__index__()
+    if not -size <= at <= size:
+        raise IndexError(f"start out of range (expected to be in range of [{-size}, {size}], but got {at})")
+    at = at + size if at < 0 else at
+    if at + length > size:
+        raise RuntimeError(f"start ({at}) + length ({length}) exceeds dimension size ({size}).")
+    return index_view(input, _at(n, d, (length, 1)), (at,), "SliceBackward0")
+
+
+def slice_along(input: Tensor, dim: int, start: int, stop: int, step: int = 1, name: str = "SliceBackward0") -> Tensor:
+    """``input[start:stop:step]`` along ``dim``, for bounds that are in range."""
+    n = max((stop - start + step - 1) // step, 0)
+    return index_view(input, _at(input.ndim, dim, (n, step)), (start,), name)
+
+
+@composite("squeeze")
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Drop dimensions of size 1."""
+    shape = input._aval().shape
+    n = len(shape)
+    if dim is None:
+        drop = {d for d in range(n) if shape[d] == 1}
+    else:
+        dims = [dim] if isinstance(dim, int) else list(dim)
+        drop = {wrap_dim(d, n) for d in dims}
+        drop = {d for d in drop if n and shape[d] == 1}
+    spec = tuple([(-1, 1) if d in drop else () for d in range(n)])
+    return index_view(input, spec, (0,) * len(drop), "SqueezeBackward0" if dim is None else "SqueezeBackward1")
+
+
+@composite("unsqueeze")
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """Add a dimension of size 1."""
+    n = input.ndim
+    d = wrap_dim(dim, n + 1)
+    return index_view(input, ((),) * d + (None,) + ((),) * (n - d), (), "UnsqueezeBackward0")
+
+
+@composite("squeeze_")
+def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
+    return become(self, squeeze(self, dim))
+
+
+@composite("unsqueeze_")
+def unsqueeze_(self: Tensor, dim: int) -> Tensor:
+    return become(self, unsqueeze(self, dim))
+
+
+@composite("transpose_", "swapaxes_", "swapdims_")
+def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
+    return become(self, transpose(self, dim0, dim1))
+
+
+@composite("as_strided_")
+def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """`as_strided`, in place."""
+    return become(input, as_strided(input, size, stride, storage_offset))
+
+
+@composite("t_")
+def t_(self: Tensor) -> Tensor:
+    return become(self, t(self))
+
+
+def become(self: Tensor, view: Tensor) -> Tensor:
+    """Let ``self`` be what ``view``, a view of it, is: in-place view ops."""
+    self._check_write("a view")
+    before = Tensor.__new__(Tensor)  # what it was stays the base, hidden, of it and of its views
+    before.__dict__.update(self.__dict__)
+    before._hidden = True
+    for name in ("_chain", "_cached", "_seen", "_geometry"):
+        setattr(self, name, getattr(view, name))
+    self._base_tensor = before if view._base_tensor is self else view._base_tensor
+    if view._node is not None:
+        self._node, self._number = view._node, view._number
+    self._counter().version += 1
+    return self
+
+
+@composite("flatten")
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Join the dimensions from ``start_dim`` to ``end_dim``."""
+    shape = input._aval().shape
+    n = len(shape)
+    a, b = wrap_dim(start_dim, n), wrap_dim(end_dim, n)
+    if n == 0:
+        return reshape(input, (1,))
+    if a > b:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if a == b:
+        return input
+    size = 1
+    for m in shape[a : b + 1]:
+        size *= m
+    return reshape(input, (*shape[:a], size, *shape[b + 1 :]))
+
+
+@composite("ravel")
+def ravel(input: Tensor) -> Tensor:
+    """One dimension."""
+    return reshape(input, (-1,)) if input.ndim != 1 or input._geometry is not None else input
+
+
+@composite("unflatten")
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:  # noqa: A002
+    """Split a dimension into several."""
+    shape = input._aval().shape
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    d = wrap_dim(dim, len(shape))
+    try:
+        new = infer_size(tuple(sizes), shape[d])
+    except RuntimeError as e:
+        if -1 in sizes:
+            raise RuntimeError(
+                f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({shape[d]}) in the input tensor"
+            ) from e
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({shape[d]}) in the input tensor"
+        ) from e
+    return view(input, (*shape[:d], *new, *shape[d + 1 :]))
+
+
+@composite("split", "functional.split")
+def split(tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, split_size: Any = None) -> tuple[Tensor, ...]:
+    """Pieces of a size along ``dim``, or of these sizes."""
+    given = split_size if split_size_or_sections is None else split_size_or_sections
+    if not isinstance(given, int):
+        return split_with_sizes(tensor, given, dim)
+    n = tensor.ndim
+    if n == 0:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    d = wrap_dim(dim, n)
+    total = tensor._aval().shape[d]
+    if given < 0:
+        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={given}")
+    if given == 0:
+        if total:
+            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {total}")
+        return views.several([slice_along(tensor, d, 0, 0, name="SplitBackward0")])
+    pieces = [slice_along(tensor, d, i, min(i + given, total), name="SplitBackward0") for i in range(0, max(total, 1), given)]
+    return views.several(pieces)
+
+
+@composite("split_with_sizes")
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of these sizes along ``dim``."""
+    d = wrap_dim(dim, input.ndim)
+    total = input._aval().shape[d]
+    if sum(split_sizes) != total:
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at dimension {dim}), but "
+            f"got split_sizes={list(split_sizes)}"
+        )
+    out, at = [], 0
+    for n in split_sizes:
+        if n < 0:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(split_sizes)}"
+            )
+        out.append(slice_along(input, d, at, at + n, name="SplitWithSizesBackward0"))
+        at += n
+    return views.several(out)
+
+
+@composite("chunk")
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most ``chunks`` pieces of equal size along ``dim``."""
+    if input.ndim == 0:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    d = wrap_dim(dim, input.ndim)
+    total = input._aval().shape[d]
+    size = (total + chunks - 1) // chunks
+    if size == 0:
+        return views.several([slice_along(input, d, 0, 0, name="SplitWithSizesBackward0") for _ in range(chunks)])
+    return split(input, size, d)
+
+
+def _unsafe(name: str, safe: Any) -> None:
+    def pieces(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+        made = safe(input, *args, **kwargs)
+        for m in made:
+            m._base_tensor = m._made = None  # on the same memory, but nobody's views
+            if m._node is not None:
+                m._node.__class__ = node_class(f"{camel(name)}Backward0")
+        return made
+
+    pieces.__name__ = name
+    pieces.__doc__ = f"`{safe.__name__}` for those who write to none of the pieces, or to all: they do not count as views."
+    composite(name)(pieces)
+
+
+_unsafe("unsafe_split", split)
+_unsafe("unsafe_split_with_sizes", split_with_sizes)
+_unsafe("unsafe_chunk", chunk)
+
+
+@composite("tensor_split")
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces along ``dim``: so many of nearly equal size, or cut at these indices."""
+    if input.ndim == 0:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    d = wrap_dim(dim, input.ndim)
+    total = input._aval().shape[d]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
+    if isinstance(indices_or_sections, int):
+        k = indices_or_sections
+        if k <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {k}")
+        small, extra = divmod(total, k)
+        cuts = [i * small + min(i, extra) for i in range(1, k)]
+    else:
+        cuts = [i.__index__() for i in indices_or_sections]
+    edges = [0, *[min(max(c + total if c < 0 else c, 0), total) for c in cuts], total]
+    return tuple([slice_along(input, d, a, max(a, b)) for a, b in zip(edges, edges[1:], strict=False)])
+
+
+def _split_along(name: str, least: int, dim_of: Any) -> Any:
+    def along(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        if input.ndim < least:
+            raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!")
+        d = dim_of(input)
+        if isinstance(indices_or_sections, int) and indices_or_sections and input.shape[d] % indices_or_sections:
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {d}, but the size of the dimension {input.shape[d]} is not "
+                f"divisible by the split_size {indices_or_sections}!"
+            )
+        return tensor_split(input, indices_or_sections, d)
+
+    along.__name__ = name
+    return composite(name)(along)
+
+
+hsplit = _split_along("hsplit", 1, lambda x: 0 if x.ndim == 1 else 1)
+vsplit = _split_along("vsplit", 2, lambda x: 0)
+dsplit = _split_along("dsplit", 3, lambda x: 2)
+
+
+@composite("unbind")
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """All slices along ``dim``."""
+    if input.ndim == 0:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    d = wrap_dim(dim, input.ndim)
+    rows = [index_view(input, _at(input.ndim, d, (-1, 1)), (i,), "UnbindBackward0") for i in range(input._aval().shape[d])]
+    return views.several(rows)
+
+
+@composite("diagonal")
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal of two dimensions, as the last dimension."""
+    n = input.ndim
+    a, b = wrap_dim(dim1, n), wrap_dim(dim2, n)
+    if a == b:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return make(input, views.diagonal, (offset, a, b), "DiagonalBackward0")
+
+
+@composite("linalg.diagonal", method=False)
+def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:  # noqa: N803
+    return diagonal(A, offset, dim1, dim2)
+
+
+@composite("Tensor.unfold")
+def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """All windows of ``size`` along ``dimension``, ``step`` apart."""
+    n = self.ndim
+    d = wrap_dim(dimension, n)
+    have = self._aval().shape[d] if n else 1
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
+    if size > have:
+        raise RuntimeError(f"maximum size for tensor at dimension {d} is {have} but size is {size}")
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    return make(self, views.unfold, (d, size, step), "UnfoldBackward0")
+
+
+def memory_order(input: Tensor) -> tuple[int, ...]:
+    """The dimensions from outer to inner as they lie in memory."""
+    strides, shape = input.stride(), input._aval().shape
+    return tuple(sorted(range(len(shape)), key=lambda d: (-strides[d], -shape[d], d)))
+
+
+@composite("as_strided")
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """Any window on the storage; see ``torch.as_strided``."""
+    base = input if input._base_tensor is None else input._base_tensor
+    if base._chain is not None:
+        base = views.whole(base._storage)
+    offset = input.storage_offset() if storage_offset is None else storage_offset
+    size, stride = tuple(size), tuple(stride)
+    if len(size) != len(stride):
+        raise RuntimeError(f"mismatch in length of strides and shape")  # noqa: F541
+    if any(s < 0 for s in stride):
+        raise RuntimeError(
+            f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}"
+        )
+    last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if all(size) else -1
+    total = base._aval().size
+    if last >= total:
+        item = base.itemsize
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} requiring a "
+            f"storage size of {(last + 1) * item} are out of bounds for storage of size {total * item}"
+        )
+    return make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
+
+
+@composite("real", method=False)
+def real(input: Tensor) -> Tensor:
+    """The real part, as a view."""
+    return make(input, views.real, (), "SelectBackward0") if input.is_complex() else input
+
+
+@composite("imag", method=False)
+def imag(input: Tensor) -> Tensor:
+    """The imaginary part, as a view."""
+    if not input.is_complex():
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    return make(input, views.imag, (), "SelectBackward0")
+
+
+def _set_real(self: Tensor, value: Any) -> None:
+    real(self).copy_(value)
+
+
+def _set_imag(self: Tensor, value: Any) -> None:
+    imag(self).copy_(value)
+
+
+Tensor.real = property(real, _set_real)  # type: ignore[attr-defined]
+Tensor.imag = property(imag, _set_imag)  # type: ignore[attr-defined]
+
+
+@composite("view_as_real", method=False)
+def view_as_real(input: Tensor) -> Tensor:
+    """A complex tensor as pairs of reals."""
+    if not input.is_complex():
+        raise RuntimeError("view_as_real is only supported for complex tensors")
+    return make(input, views.view_as_real, (), "ViewAsRealBackward0")
+
+
+@composite("view_as_complex", method=False)
+def view_as_complex(input: Tensor) -> Tensor:
+    """Pairs of reals as a complex tensor."""
+    if not input.is_floating_point() or input.dtype is dtypes.bfloat16:
+        raise RuntimeError(f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {dtypes.SCALAR_NAMES[input.dtype]}")
+    if input.ndim == 0:
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    if input.shape[-1] != 2:
+        raise RuntimeError("Tensor must have a last dimension of size 2")
+    if input.stride(-1) != 1:
+        raise RuntimeError("Tensor must have a last dimension with stride 1")
+    if any(s % 2 for s in input.stride()[:-1]):
+        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
+    return make(input, views.view_as_complex, (), "ViewAsComplexBackward0")
+
+
+@composite("broadcast_tensors", method=False)
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """All tensors expanded to their common shape."""
+    from torchlike._src.tensor.shapes import broadcast_shapes
+
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    shape = broadcast_shapes(*[x._aval().shape for x in tensors])
+    return tuple([expand(x, shape) for x in tensors])
+
+
+def _data(self: Tensor) -> Tensor:
+    new = detach(self)
+    new._own_counter = Counter()
+    return new
+
+
+def _set_data(self: Tensor, other: Tensor) -> None:
+    if not isinstance(other, Tensor):
+        raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
+    for name in ("_chain", "_base_tensor", "_geometry", "_seen", "_cached", "_made", "_own_counter"):
+        self.__dict__.pop(name, None)
+    version = self._counter().version
+    alias(other, self)
+    self._own_counter = Counter()
+    self._own_counter.version = version
+
+
+Tensor.data = property(_data, _set_data)  # type: ignore[attr-defined]
