@@ -1,0 +1,287 @@
+"""The step of the optimizers in this package: all parameters of all groups in one recorded op.
+
+What changes from step to step (the numbers in the groups, the step count) is an input of that op, so a
+scheduler never causes a new program; the first step reads states of zeros, so it is not a special one.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+import torchlike as torch
+from torchlike._src.tensor import Tensor, dispatch
+from torchlike._src.tensor.creation import on_place
+from torchlike.optim._rule import Array, Rule, Single, Zeros, advance, transformation
+from torchlike.optim.optimizer import Optimizer, ParamsT, _get_scalar_dtype
+
+#: Where PyTorch lets ``capturable=True`` run; a CPU is not among them.
+_CAPTURABLE_DEVICES = ["cuda", "xpu", "hpu", "privateuseone", "xla"]
+
+
+class Cohort(NamedTuple):
+    """Parameters of one group that have taken the same number of steps; they share every scalar."""
+
+    flags: frozenset[str]
+    size: int
+    slots: tuple[str, ...]
+    numbers: int
+
+
+class Work(NamedTuple):
+    """What a step reads and writes on one device, as the cohorts have it one after another."""
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    numbers: list[float]
+    cohorts: list[Cohort]
+    clocks: list[tuple[float, list[Tensor]]]
+
+
+class RecordedOptimizer(Optimizer):
+    """An optimizer whose step is a `Rule`, recorded as one op.
+
+    A subclass gives the ``rule`` and its constructor; state names, state dicts and `transform` follow.
+    """
+
+    rule: ClassVar[Rule]
+    #: Whether PyTorch keeps a ``step`` with the state.
+    _counts_steps: ClassVar[bool] = True
+    #: Options that old checkpoints lack, and what they meant then.
+    _upgrades: ClassVar[dict[str, Any]] = {
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+    }
+    #: Options that the constructor does not have.
+    _fixed: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        super().__init__(params, defaults)
+        self._clock: dict[Tensor, tuple[int, float]] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._clock = {}
+        for group in self.param_groups:
+            for name, value in self._upgrades.items():
+                group.setdefault(name, value)
+            for p in group["params"]:
+                own = self.state.get(p, {})
+                for name in ("step", "mu_product", "eta", "mu"):  # plain numbers in old checkpoints
+                    if name in own and not isinstance(own[name], Tensor):
+                        own[name] = self._scalar(float(own[name]), p, group)
+
+    @classmethod
+    def transform(cls, **options: Any) -> Any:
+        """This optimizer as an optax transformation, for use with plain JAX.
+
+        ``params + updates`` is what a step gives; the state is a named tuple of PyTorch's state names.
+        ``update(grads, state, params, lr=...)`` takes any option anew, traced or not.
+
+        Args:
+            options: the constructor's options.
+        Returns:
+            An ``optax.GradientTransformationExtraArgs``.
+        Raises:
+            TypeError: if the constructor has no such option.
+        Examples:
+            >>> tx = SGD.transform(lr=0.1)
+            >>> state = tx.init(params)
+            >>> updates, state = tx.update(grads, state, params)
+        """
+        import optax
+
+        bound = inspect.signature(cls).bind(None, **options)
+        bound.apply_defaults()
+        chosen = {**bound.arguments, **cls._fixed}
+        del chosen["params"]
+        return optax.GradientTransformationExtraArgs(*transformation(cls.rule, chosen))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take one step: every parameter that has a gradient moves.
+
+        Args:
+            closure: computes the loss and its gradients anew, and returns the loss.
+        Returns:
+            What the closure returned; None without one.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self._record()
+        dispatch.boundary("optimizer.step")
+        return loss
+
+    def _record(self) -> None:
+        rule = self.rule
+        works: dict[Any, Work] = {}
+        for group in self.param_groups:
+            flags = rule.flags(group)
+            own = [float(x) for x in rule.numbers(group)]
+            for (count, place, slots), members in self._members(group).items():
+                work = works.get(place)
+                if work is None:
+                    works[place] = work = Work([], [], [], [], [])
+                params, grads, states, steps = members
+                work.inputs.extend((*params, *grads, *states))
+                work.outputs.extend((*params, *states))
+                work.numbers.extend((count + 1, *own))
+                work.cohorts.append(Cohort(flags, len(params), slots, len(own)))
+                work.clocks.append((count + 1, steps))
+        for inputs, outputs, numbers, cohorts, clocks in works.values():
+            program = _program(rule, tuple(cohorts))
+            results = dispatch.fused(program, program, inputs, numbers)
+            for tensor, result in zip(outputs, results, strict=True):
+                tensor._assign(result)
+            for count, steps in clocks:
+                self._set_counts(steps, count)
+
+    def _members(self, group: dict[str, Any]) -> dict[Any, tuple[list[Tensor], ...]]:
+        """The parameters that will move, by steps taken, device and kinds of state.
+
+        Returns:
+            For each: parameters, their gradients, their states (one parameter's after another's), their steps.
+        """
+        members: dict[Any, tuple[list[Tensor], ...]] = {}
+        rule = self.rule
+        slots = tuple(rule.slots(group, ()))
+        stateful = self._counts_steps or bool(slots)
+        for p in group["params"]:
+            grad = p.grad
+            if grad is None:
+                continue
+            if rule.shaped:
+                slots = tuple(rule.slots(group, tuple(p.shape)))
+            state = self.state[p] if stateful else {}
+            count = self._count(p, group, state, slots) if stateful else 0.0
+            key = (count, p._aval().place, slots)
+            lists = members.get(key)
+            if lists is None:
+                members[key] = lists = ([], [], [], [])
+            lists[0].append(p)
+            lists[1].append(grad)
+            for slot in slots:
+                lists[2].append(state[slot])
+            if self._counts_steps:
+                lists[3].append(state["step"])
+        return members
+
+    def _count(self, p: Tensor, group: dict[str, Any], state: dict[str, Any], slots: tuple[str, ...]) -> float:
+        """How many steps the parameter has taken; makes its state before the first."""
+        if not self._counts_steps:
+            if state.get(slots[-1]) is None:
+                self._start(p, group, state)
+                return 0.0
+            return 1.0
+        if not state:
+            self._start(p, group, state)
+        step = state["step"]
+        known = self._clock.get(step)
+        if known is None or known[0] != step._version:
+            known = self._clock[step] = (step._version, step.item())
+        return known[1]
+
+    def _set_counts(self, steps: list[Tensor], count: float) -> None:
+        if not steps:
+            return
+        kind = steps[0]._aval()
+        value = on_place(np.asarray(count, kind.dtype), kind.place)
+        clock = self._clock
+        for step in steps:
+            step._assign(value)
+            clock[step] = (clock[step][0] + 1, count)  # one write, so one version later
+
+    def _start(self, p: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+        """Fill a parameter's state with its first values, under PyTorch's names and in its order."""
+        self._check_parameter(p, group)
+        if self._counts_steps:
+            state["step"] = self._scalar(0.0, p, group)
+        for name, value in self.rule.slots(group, tuple(p.shape)).items():
+            if isinstance(value, Single):  # read by the program, so where the parameter is
+                dtype = _get_scalar_dtype(group.get("fused"))
+                state[name] = torch.tensor(float(value), dtype=dtype, device=p.device)
+            elif isinstance(value, Zeros):
+                state[name] = torch.zeros(value.shape, dtype=p.dtype, device=p.device)
+            elif value == 0:
+                state[name] = torch.zeros_like(p, memory_format=torch.preserve_format, requires_grad=False)
+            else:
+                fill = complex(value, value) if p.is_complex() else value
+                state[name] = torch.full_like(p, fill, memory_format=torch.preserve_format, requires_grad=False)
+
+    def _check_parameter(self, p: Tensor, group: dict[str, Any]) -> None:
+        """Refuse what the options or the parameter make impossible; before the first step only."""
+        if group.get("differentiable"):
+            raise NotImplementedError(
+                "differentiable=True is not supported: a step is one recorded program outside of autograd. "
+                "Use the optimizer's `transform(...)` and differentiate through it with JAX."
+            )
+        if group.get("capturable") and p.device.type not in _CAPTURABLE_DEVICES:
+            raise AssertionError(
+                f"If capturable=True, params and state_steps must be on supported devices: {_CAPTURABLE_DEVICES}."
+            )
+
+    def _scalar(self, value: float, p: Tensor, group: dict[str, Any]) -> Tensor:
+        fused = group.get("fused")
+        on_device = fused or group.get("capturable")
+        return torch.tensor(value, dtype=_get_scalar_dtype(fused), device=p.device if on_device else None)
+
+
+@functools.cache
+def _program(rule: Rule, cohorts: tuple[Cohort, ...]) -> Callable[[list[Array], list[Any]], list[Array]]:
+    """The step as a pure function: parameters, gradients and states in; new parameters and states out.
+
+    Cached, so that the function itself is the key of what it computes.
+    """
+
+    def program(arrays: list[Array], numbers: list[Any]) -> list[Array]:
+        out: list[Array] = []
+        take, take_number = _taker(arrays), _taker(numbers)
+        for flags, size, slots, count in cohorts:
+            params, grads, flat = take(size), take(size), take(size * len(slots))
+            states = [dict(zip(slots, flat[i * len(slots) : (i + 1) * len(slots)], strict=True)) for i in range(size)]
+            step = take_number(1)[0]
+            params, states = advance(rule, flags, step, take_number(count), params, grads, states)
+            out += params
+            out += [state[name] for state in states for name in slots]
+        return out
+
+    return program
+
+
+def _taker(values: list[Any]) -> Callable[[int], list[Any]]:
+    rest = iter(values)
+    return lambda n: [next(rest) for _ in range(n)]
+
+
+def check_lr(lr: Any) -> None:
+    """The learning rate's test, shared by all optimizers."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    if not lr >= 0.0:
+        raise ValueError(f"Invalid learning rate: {lr}")
+
+
+def check_nonnegative(what: str, value: Any) -> None:
+    """Test one other number; ``what`` names it in PyTorch's words."""
+    if not value >= 0.0:
+        raise ValueError(f"Invalid {what}: {value}")
+
+
+def check_betas(betas: tuple[Any, Any]) -> None:
+    """Both betas are in [0, 1)."""
+    for i in (0, 1):
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def forbid_together(fused: bool | None, foreach: bool | None, differentiable: bool) -> None:
+    """``fused`` excludes the two other ways to run a step."""
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")

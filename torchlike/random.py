@@ -1,0 +1,50 @@
+"""Random numbers: seeds and states, as ``torch.random``; ``set_mode`` chooses how ops inside steps draw."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from torchlike._src.random import generator as _generator
+from torchlike._src.random.generator import Generator as Generator
+from torchlike._src.random.generator import default_generator as default_generator
+from torchlike._src.random.generator import get_mode as get_mode
+from torchlike._src.random.generator import initial_seed as initial_seed
+from torchlike._src.random.generator import manual_seed as manual_seed
+from torchlike._src.random.generator import seed as seed
+from torchlike._src.random.generator import set_mode as set_mode
+from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.from_data import on_place
+from torchlike._src.engine.value import CPU
+
+__all__ = ["Generator", "default_generator", "fork_rng", "get_mode", "get_rng_state", "initial_seed", "manual_seed",
+           "seed", "set_mode", "set_rng_state"]  # fmt: skip
+
+
+def _as_array(state: Any) -> np.ndarray:
+    if isinstance(state, Tensor):
+        return np.array(state._numpy("a generator's state"))
+    raise TypeError(f"expected a torch.ByteTensor, but got {type(state).__name__}")
+
+
+def get_rng_state() -> Tensor:
+    """The default generator's state, in torch's layout: uint8, shape (5056,)."""
+    return on_place(_generator.get_rng_state(), CPU)
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Set the default generator's state; one taken from real torch will do."""
+    _generator.set_rng_state(_as_array(new_state))
+
+
+@contextlib.contextmanager
+def fork_rng(devices: Iterable[Any] | None = None, enabled: bool = True, **_: Any) -> Iterator[None]:
+    """Restore the generator's state afterwards."""
+    with _generator.fork_rng(devices, enabled):
+        yield
+
+
+_array_get, _array_set = Generator.get_state, Generator.set_state
+Generator.get_state = lambda self: on_place(_array_get(self), CPU)  # type: ignore[method-assign, assignment]
+Generator.set_state = lambda self, new_state: _array_set(self, _as_array(new_state))  # type: ignore[method-assign]

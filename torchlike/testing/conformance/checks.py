@@ -1,0 +1,305 @@
+"""The checks: one entry, one dtype, one aspect; each runs an entry's samples in torch and in the library.
+
+A check yields for every sample None (agreed) or the first difference as a sentence.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from torchlike.testing.conformance.bridge import Bridge, translate
+from torchlike.testing.conformance.compare import difference, tensors_in
+from torchlike.testing.conformance.entries import Entry
+
+#: Factors on the tolerance, by entry, each with its reason. Everything else meets torch.testing's own tolerance.
+LOOSER: dict[str, float] = {}
+
+Outcome = str | None
+
+
+class Skip(Exception):
+    """The check does not apply to this entry, or this sample."""
+
+
+def run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Exception | None]:
+    """(result, None), or (None, exception)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*args, **kwargs), None
+    except Exception as error:  # the very thing under test
+        return None, error
+
+
+def described(error: Exception) -> str:
+    """An exception on one line, with the place in the library that raised it."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if "torchlike" in filename and "/testing/" not in filename:
+            place = f" ({filename.rsplit('torchlike/', 1)[-1]}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}{place}"
+
+
+def disagree(
+    theirs: tuple[Any, Exception | None], ours: tuple[Any, Exception | None], library: Any, **how: Any
+) -> Outcome:
+    """The difference between two outcomes of `run`. Where torch raises, the same type must be raised."""
+    if theirs[1] is not None:
+        if ours[1] is None:
+            return f"expected {described(theirs[1])}, got a result"
+        same = isinstance(ours[1], _counterpart(type(theirs[1]), library))
+        return None if same else f"expected {described(theirs[1])}, got {described(ours[1])}"
+    if ours[1] is not None:
+        return f"raised {described(ours[1])}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return difference(theirs[0], ours[0], library, **how)
+        except Exception as error:  # a result that cannot even be read
+            return f"reading the result raised {described(error)}"
+
+
+def _counterpart(kind: Any, library: Any) -> Any:
+    """`torch.linalg.LinAlgError` → the library's; built-in exceptions stand for themselves."""
+    if isinstance(kind, tuple):
+        return tuple(_counterpart(k, library) for k in kind)
+    if kind.__name__ in ("LinAlgError", "_LinAlgError"):
+        return library.linalg.LinAlgError
+    if kind.__name__ == "OutOfMemoryError":
+        return RuntimeError
+    return kind
+
+
+def seed(library: Any) -> None:
+    """The same random state for both libraries."""
+    torch.manual_seed(42)
+    if library is not torch and hasattr(library, "manual_seed"):
+        library.manual_seed(42)
+
+
+def samples(entry: Entry, dtype: torch.dtype, *, grad: bool, limit: int | None) -> list[Any]:
+    """The entry's samples, at most `limit` of them, evenly spread."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002 (the database draws from the global generator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = list(entry.info.sample_inputs("cpu", dtype, requires_grad=grad))
+    if limit is not None and len(found) > limit:
+        found = [found[i * len(found) // limit] for i in range(limit)]
+    return found
+
+
+def call(sample: Any, library: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Fresh copies of a sample's arguments for one library."""
+    bridge = Bridge(library)
+    return [bridge.over(sample.input), *map(bridge.over, sample.args)], bridge.over(sample.kwargs)
+
+
+def _how(entry: Entry) -> dict[str, Any]:
+    return {"values": entry.comparable, "tolerance": LOOSER.get(entry.name, 1.0)}
+
+
+def _processed(sample: Any, library: Any) -> Callable[[Any], Any]:
+    """The database's own way to take the gauge freedom (signs of eigenvectors, ...) out of a result."""
+    return translate(sample.output_process_fn_grad, library)
+
+
+def forward(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
+    """The function form."""
+    yield from _form(entry, dtype, library, limit, entry.info.op, entry.function(library))
+
+
+def _form(
+    entry: Entry,
+    dtype: torch.dtype,
+    library: Any,
+    limit: int | None,
+    theirs: Callable[..., Any],
+    ours: Callable[..., Any],
+) -> Iterator[Outcome]:
+    for sample in samples(entry, dtype, grad=False, limit=limit):
+        seed(library)
+        expected = run(_called, theirs, sample, torch)
+        got = run(_called, ours, sample, library)
+        yield disagree(expected, got, library, **_how(entry))
+
+
+def method(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
+    """The method, operator and reflected forms."""
+    found = False
+    for kind in ("method", "operator"):
+        theirs = entry.form(kind, torch)
+        if theirs is not None and theirs is not entry.info.op:
+            found = True
+            yield from _form(entry, dtype, library, limit, theirs, entry.form(kind, library))
+    if not found:
+        raise Skip("no method or operator form")
+
+
+def inplace(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
+    """The in-place form: what is returned, that it is the very input, and what was written."""
+    forms = [kind for kind in ("inplace", "inplace_operator") if entry.form(kind, torch) is not None]
+    if not forms:
+        raise Skip("no in-place form")
+    for kind in forms:
+        theirs, ours = entry.form(kind, torch), entry.form(kind, library)
+        for sample in samples(entry, dtype, grad=False, limit=limit):
+            if not isinstance(sample.input, torch.Tensor):
+                continue
+            args, kwargs = call(sample, torch)
+            seed(library)
+            expected = run(lambda a, k, f=theirs: _written(f, a, k), args, kwargs)
+            got = run(lambda s, f=ours: _written(f, *call(s, library)), sample)
+            yield disagree(expected, got, library, **_how(entry))
+
+
+def _written(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    result = function(*args, **kwargs)
+    return result, args[0], result is args[0]
+
+
+def out(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
+    """The ``out=`` form, into a fitting tensor and into an empty one that is resized."""
+    if not entry.info.supports_out:
+        raise Skip("takes no out=")
+    theirs, ours = entry.info.op, entry.function(library)
+    for sample in samples(entry, dtype, grad=False, limit=limit):
+        args, kwargs = call(sample, torch)
+        seed(library)
+        plain, error = run(theirs, *args, **kwargs)
+        if error is not None or not tensors_in(plain, torch):
+            continue
+        for resize in (False, True):
+
+            def prepared(lib: Any, plain: Any = plain, resize: bool = resize) -> Any:
+                made = [
+                    lib.empty((0,) if resize else tuple(t.shape), dtype=Bridge(lib).over(t.dtype))
+                    for t in tensors_in(plain, torch)
+                ]
+                return made[0] if isinstance(plain, torch.Tensor) else tuple(made)
+
+            def into(function: Callable[..., Any], lib: Any, sample: Any = sample, prepared: Any = prepared) -> Any:
+                a, k = call(sample, lib)
+                target = prepared(lib)
+                result = function(*a, **k, out=target)
+                return result, target
+
+            seed(library)
+            expected = run(into, theirs, torch)
+            yield disagree(expected, run(into, ours, library), library, **_how(entry))
+
+
+def gradient(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
+    """``backward()`` with random cotangents: every leaf's ``.grad``, and which results require grad."""
+    yield from _gradients(entry, dtype, library, limit, second=False)
+
+
+def second(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
+    """The gradient of a random combination of gradients (``create_graph=True``)."""
+    if not entry.info.supports_gradgrad:
+        raise Skip("not twice differentiable")
+    yield from _gradients(entry, dtype, library, limit, second=True)
+
+
+def _gradients(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None, *, second: bool) -> Iterator[Outcome]:
+    if not entry.info.supports_autograd or dtype not in entry.info.supported_backward_dtypes("cpu"):
+        raise Skip("not differentiable")
+    theirs, ours = entry.info.op, entry.function(library)
+    for sample in samples(entry, dtype, grad=True, limit=limit):
+        derive = _second if second else _first
+        seed(library)
+        expected = run(derive, theirs, sample, torch)
+        if expected[0] is None and expected[1] is None:
+            continue  # nothing here depends on an input that requires grad
+        got = run(derive, ours, sample, library)
+        yield disagree(expected, got, library, **_how(entry))
+
+
+def _differentiable(function: Callable[..., Any], sample: Any, library: Any) -> tuple[list[Any], list[Any], list[bool]]:
+    """(leaves, results that require grad, which of the results do)."""
+    args, kwargs = call(sample, library)
+    leaves = [t for t in tensors_in([args, kwargs], library) if t.requires_grad]
+    results = tensors_in(_processed(sample, library)(function(*args, **kwargs)), library)
+    return leaves, [r for r in results if r.requires_grad], [r.requires_grad for r in results]
+
+
+def _cotangents(results: list[Any], library: Any, salt: int) -> list[Any]:
+    """Random cotangents, the same for both libraries."""
+    generator = torch.Generator().manual_seed(salt)
+    made = []
+    for r in results:
+        dtype = getattr(torch, str(r.dtype).rsplit(".", 1)[-1])
+        wide = torch.complex128 if dtype.is_complex else torch.float64
+        made.append(torch.randn(tuple(r.shape), dtype=wide, generator=generator).to(dtype))
+    return Bridge(library).over(made)
+
+
+def _first(function: Callable[..., Any], sample: Any, library: Any) -> Any:
+    leaves, results, pattern = _differentiable(function, sample, library)
+    if not results and library is torch:
+        return None
+    library.autograd.backward(results, _cotangents(results, library, 1))
+    return {"requires_grad": pattern, "grad": [leaf.grad for leaf in leaves]}
+
+
+def _second(function: Callable[..., Any], sample: Any, library: Any) -> Any:
+    leaves, results, _ = _differentiable(function, sample, library)
+    if not results and library is torch:
+        return None
+    cotangents = [c.requires_grad_() for c in _cotangents(results, library, 1)]
+    grads = library.autograd.grad(results, leaves, cotangents, create_graph=True, allow_unused=True)
+    grads = [g for g in grads if g is not None and g.requires_grad]
+    if not grads:
+        return {"grads": 0}
+    again = library.autograd.grad(grads, [*leaves, *cotangents], _cotangents(grads, library, 2), allow_unused=True)
+    return {"grads": len(grads), "second": list(again)}
+
+
+def errors(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
+    """The database's bad inputs: torch's exception type, and its message where the database gives a pattern."""
+    if entry.info.error_inputs_func is None or dtype != torch.float32:
+        raise Skip("no error inputs")
+    ours = entry.function(library)
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = list(entry.info.error_inputs("cpu"))
+    for error_input in found:
+        sample, kind, pattern = error_input.sample_input, error_input.error_type, error_input.error_regex
+        # A bad input that NumPy cannot carry (meta tensors, 65 dimensions), or whose badness it takes away, is no test.
+        _, expected = run(_called, entry.info.op, sample, torch)
+        if not isinstance(expected, kind) or (pattern and not re.search(pattern, str(expected))):
+            continue
+        _, got = run(_called, ours, sample, library)
+        if got is None:
+            yield f"expected {described(expected)}, got a result"
+        elif not isinstance(got, _counterpart(kind, library)):
+            yield f"expected {described(expected)}, got {described(got)}"
+        elif pattern and not re.search(pattern, str(got)):
+            yield f"message: expected {described(expected)}, got {described(got)}"
+        else:
+            yield None
+
+
+def _called(function: Callable[..., Any], sample: Any, library: Any) -> Any:
+    args, kwargs = call(sample, library)
+    return _processed(sample, library)(function(*args, **kwargs))
+
+
+CHECKS: dict[str, Callable[..., Iterator[Outcome]]] = {
+    "forward": forward,
+    "method": method,
+    "inplace": inplace,
+    "out": out,
+    "gradient": gradient,
+    "second": second,
+    "errors": errors,
+}

@@ -1,0 +1,206 @@
+"""Running many checks in worker processes that may crash or hang without taking the rest with them."""
+
+import contextlib
+import dataclasses
+import importlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+#: Seconds a single check of one entry may take before its worker is killed.
+TIMEOUT = 600.0
+
+
+@dataclasses.dataclass
+class Job:
+    """One entry's check in one dtype. `name` finds the entry again in the worker."""
+
+    name: str
+    check: str
+    dtype: str
+    limit: int | None = None
+
+
+@dataclasses.dataclass
+class Report:
+    """What became of a Job.
+
+    Attributes:
+        status: ``pass``, ``fail``, ``missing`` (the library lacks it), ``skip`` (does not apply) or ``crash``.
+        samples: how many were compared.
+        agree: how many agreed.
+        complete: whether these were all the samples there are.
+        first: the first difference, in words.
+        seconds: time taken.
+    """
+
+    name: str
+    check: str
+    dtype: str
+    status: str
+    samples: int = 0
+    agree: int = 0
+    complete: bool = True
+    first: str = ""
+    seconds: float = 0.0
+    differences: list[str] = dataclasses.field(default_factory=list)
+
+
+def perform(job: Job, library: Any) -> Report:
+    """Run one job here and now."""
+    import torch
+
+    from torchlike.testing.conformance import checks
+
+    start = time.perf_counter()
+    dtype = getattr(torch, job.dtype)
+    entry = find(job.name)
+    report = Report(job.name, job.check, job.dtype, "pass", complete=job.limit is None)
+    try:
+        if not entry.exists(library):
+            report.status = "missing"
+            return report
+        if job.check in ("layer", "layer-gradient"):
+            outcomes = entry.run(dtype, library, job.limit, grad=job.check == "layer-gradient")
+        elif job.check == "optimizer":
+            outcomes = entry.run(dtype, library, job.limit)
+        else:
+            outcomes = checks.CHECKS[job.check](entry, dtype, library, job.limit)
+        for outcome in outcomes:
+            report.samples += 1
+            report.agree += outcome is None
+            if outcome is not None:
+                report.differences.append(outcome)
+    except checks.Skip as reason:
+        report.status, report.first = "skip", str(reason)
+    except Exception as error:  # the form itself is missing, or the harness met something it cannot carry
+        report.status, report.first = "fail", checks.described(error)
+        report.samples += 1
+        report.differences.append(report.first)
+    if report.differences:
+        report.status, report.first = "fail", report.differences[0]
+    if job.limit is not None and report.samples < job.limit:
+        report.complete = True
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+_ENTRIES: dict[str, Any] = {}
+
+
+def find(name: str) -> Any:
+    """The entry of that name, from any of the three databases."""
+    if not _ENTRIES:
+        from torchlike.testing.conformance.entries import entries
+        from torchlike.testing.conformance.layers import layers, optimizers
+
+        _ENTRIES.update((e.name, e) for source in (entries(), layers(), optimizers()) for e in source)
+    return _ENTRIES[name]
+
+
+def _worker(connection: Any, library: str) -> None:
+    import warnings
+
+    import torch
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    module = importlib.import_module(library)
+    while True:
+        job = connection.recv()
+        if job is None:
+            return
+        connection.send(perform(job, module))
+
+
+class _Process:
+    """A worker, its pipe, and what it is busy with."""
+
+    def __init__(self, library: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_worker, args=(theirs, library), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.job: Job | None = None
+        self.since = 0.0
+        self.done = 0
+
+    def give(self, job: Job) -> None:
+        self.job, self.since = job, time.monotonic()
+        self.connection.send(job)
+
+    def stop(self) -> None:
+        if self.process.is_alive():
+            with contextlib.suppress(OSError):
+                self.connection.send(None)
+            self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+        self.connection.close()
+
+
+def execute(
+    jobs: Iterable[Job],
+    library: str = "torchlike",
+    processes: int = 2,
+    lifetime: int = 400,
+) -> Iterator[Report]:
+    """Run the jobs and yield their reports as they come.
+
+    Args:
+        jobs: what to run.
+        library: name of the module to test.
+        processes: workers; 0 runs everything in this process.
+        lifetime: jobs after which a worker is replaced, since compiled programs pile up in it.
+    """
+    waiting = list(jobs)[::-1]
+    if not processes:
+        module = importlib.import_module(library)
+        while waiting:
+            yield perform(waiting.pop(), module)
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    workers = [_Process(library) for _ in range(min(processes, len(waiting)))]
+    try:
+        for worker in workers:
+            worker.give(waiting.pop())
+        while any(w.job for w in workers):
+            busy = [w for w in workers if w.job]
+            multiprocessing.connection.wait([w.connection for w in busy], timeout=1.0)
+            for worker in busy:
+                report = _collect(worker)
+                if report is None:
+                    continue
+                yield report
+                if report.status == "crash" or worker.done >= lifetime:
+                    worker.stop()
+                    workers[workers.index(worker)] = worker = _Process(library)
+                if waiting:
+                    worker.give(waiting.pop())
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def _collect(worker: _Process) -> Report | None:
+    """The report of a worker's job; one that says "crash" if the worker died or hangs; None while it is busy."""
+    job = worker.job
+    assert job is not None
+    try:
+        if worker.connection.poll():
+            report = worker.connection.recv()
+            worker.job, worker.done = None, worker.done + 1
+            return report
+        if worker.process.is_alive() and time.monotonic() - worker.since < TIMEOUT:
+            return None
+        why = "no answer in time" if worker.process.is_alive() else "the process died"
+    except (EOFError, OSError):
+        worker.process.join(5)
+        why = f"the process died (exit code {worker.process.exitcode})"
+    worker.process.kill()
+    worker.job = None
+    return Report(job.name, job.check, job.dtype, "crash", first=why, samples=1, differences=[why])
