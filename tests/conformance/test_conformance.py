@@ -1,0 +1,34 @@
+"""A sample of torch's operator, module and optimizer databases; `make conformance` runs all of them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.differential import library
+from torchlike.testing.conformance import expected
+from torchlike.testing.conformance.__main__ import plan
+from torchlike.testing.conformance.runner import Job, perform
+
+EXPECTED = expected.read(Path(__file__).with_name("expected_failures.txt"))
+#: Samples of one entry and check; few, since compiling them is what takes the time.
+SAMPLES = 2
+#: The other checks (second gradients, in-place and out= forms, errors) are `make conformance`'s.
+CHECKS = ["forward", "gradient", "layer", "layer-gradient", "optimizer"]
+
+
+def _by_entry() -> dict[str, list[Job]]:
+    """The jobs of each entry that the library has."""
+    from torchlike.testing.conformance.runner import find
+
+    jobs: dict[str, list[Job]] = {}
+    for job in plan(None, CHECKS, None, SAMPLES):
+        jobs.setdefault(job.name, []).append(job)
+    return {name: mine for name, mine in jobs.items() if find(name).exists(library)}
+
+
+@pytest.mark.parametrize(("name", "jobs"), _by_entry().items(), ids=lambda v: v if isinstance(v, str) else "")
+def test_entry_agrees_with_torch(name: str, jobs: list[Job]) -> None:
+    verdict = expected.judge((perform(job, library) for job in jobs), EXPECTED)
+    problems = [f"{r.check} {r.dtype}: {r.first}" for r in verdict.unexpected]
+    problems += [f"passes now, delete its line in expected_failures.txt: {line}" for line in verdict.obsolete]
+    assert not problems, f"{name}\n" + "\n".join(problems)

@@ -1,0 +1,35 @@
+"""What every test needs: one thread a process, a compile cache of the tests' own, and a fresh random state."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before torch and JAX are imported: two test processes share two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Programs compiled by one run are found by the next, and the user's own cache stays as it is.
+os.environ.setdefault("TORCHLIKE_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs"))
+
+import numpy as np
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    """The same random state at the start of every test, whichever ran before."""
+    np.random.seed(0)
+    torch.manual_seed(0)
+    yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the list of known failures are expected to fail; each line is a test, a tab, and the reason."""
+    lines = (Path(__file__).parent / "known_failures.txt").read_text().splitlines()
+    known = dict(line.split("\t", 1) for line in lines if line and not line.startswith("#"))
+    for item in items:
+        reason = known.get(item.nodeid)
+        if reason is not None:
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=False))
