@@ -261,13 +261,18 @@ def backward_of(node: GradNode, cotangents: list[Any], create_graph: bool) -> Se
     rec.busy = True
     if rec.halted:
         rec.wait()
-    size = len(rec.values)
+    values = rec.values
+    at, size = rec.node, len(values)
     try:
         return rec.record_pullback(node.trie, node.pullback, cotangents)
     except PlaceChanged:
-        rec.rollback(size, len(rec.numbers))
+        rec.rollback(at, size, len(rec.numbers))
         rec.flush("a change of device")
         return rec.record_pullback(node.trie, node.pullback, cotangents)
+    except BaseException:
+        if rec.values is values:
+            rec.rollback(at, size, len(rec.numbers))
+        raise
     finally:
         rec.busy = False
 

@@ -123,7 +123,7 @@ class Recorder:
     def enter(self, value: Value) -> Any:
         """Make a concrete value an input of this trace; returns its aval, which is its part of the key."""
         if value.data is None:
-            self._take_over(value)
+            self.take_over(value)
         if value.aval.place is not self.place:
             if self.values:
                 raise PlaceChanged(value.aval.place)
@@ -135,8 +135,8 @@ class Recorder:
         self.values.append(value)
         return value.aval
 
-    def _take_over(self, value: Value) -> None:
-        """Have the thread that recorded a value run it first."""
+    def take_over(self, value: Value) -> None:
+        """Have the thread that recorded a value run it."""
         owner = next((r for r in list(_recorders) if r.epoch == value.epoch), None)
         if owner is None or owner is self:
             raise RuntimeError(
@@ -158,8 +158,9 @@ class Recorder:
             time.sleep(0)
         self.busy = True
 
-    def rollback(self, size: int, numbers: int) -> None:
-        """Forget the inputs and numbers brought in by an op that was refused."""
+    def rollback(self, node: Node, size: int, numbers: int) -> None:
+        """Go back to where an op began that was refused: forget the inputs and numbers that it brought in, and its results."""
+        self.node = node
         for value in self.values[size:]:
             value.epoch = -1
         del self.values[size:]
@@ -234,7 +235,7 @@ class Recorder:
         node = self.node
         if node.parent is None:
             if self.values:
-                self.rollback(0, 0)
+                self.rollback(node, 0, 0)
             return
         host.check_process()
         values, numbers = self.values, self.numbers

@@ -205,9 +205,10 @@ class Tensor:
         value = self._value()
         if value.data is None:
             rec = local.recorder
-            if value.epoch != rec.epoch:
-                rec.enter(value)
-            rec.flush(reason)
+            if value.epoch == rec.epoch:
+                rec.flush(reason)
+            else:
+                rec.take_over(value)
         return value.data
 
     def _numpy(self, reason: str) -> np.ndarray:

@@ -135,11 +135,11 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
     if rec.halted:
         rec.wait()
     values = rec.values
-    size, count = len(values), len(rec.numbers)
+    node, size, count = rec.node, len(values), len(rec.numbers)
     try:
         return _record(kernel, args, rec)
     except StaleView:
-        rec.rollback(size, count)
+        rec.rollback(node, size, count)
         for a in args:
             for t in a if isinstance(a, (tuple, list)) else (a,):
                 if isinstance(t, Tensor):
@@ -148,12 +148,12 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
                     t._value()
         return record(kernel, args)
     except PlaceChanged as change:
-        rec.rollback(size, count)
+        rec.rollback(node, size, count)
         rec.flush("a change of device")
         return _record_elsewhere(kernel, args, rec, change)
     except BaseException:
         if rec.values is values:
-            rec.rollback(size, count)
+            rec.rollback(node, size, count)
         raise
     finally:
         rec.busy = False
@@ -165,11 +165,9 @@ class StaleView(Exception):
 
 def _view_value(view: Tensor) -> Value:
     storage = view._storage
-    if view._seen == storage.writes and storage.__class__ is Storage:
-        return view._cached  # type: ignore[return-value]
-    if storage.__class__ is Storage:
+    if view._seen != storage.writes:
         raise StaleView
-    return view._value()
+    return view._cached if storage.__class__ is Storage else view._value()  # type: ignore[return-value]
 
 
 def _record_elsewhere(kernel: Kernel, args: Sequence[Any], rec: Recorder, change: PlaceChanged) -> Any:
@@ -177,7 +175,7 @@ def _record_elsewhere(kernel: Kernel, args: Sequence[Any], rec: Recorder, change
     try:
         return _record(kernel, args, rec)
     except PlaceChanged as again:
-        rec.rollback(0, 0)
+        rec.rollback(rec.node, 0, 0)
         from torchlike._src.tensor.devices import device_of
 
         places = {change.place, again.place, rec.place}
@@ -285,7 +283,7 @@ def _record(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
                 _mark_inference(out)
             return _laid_out(kernel, args, out) if bent and kernel.layout is not None else out
     if kernel.eager:
-        rec.rollback(size, len(rec.numbers))  # its inputs do not come into the trace
+        rec.rollback(rec.node, size, len(rec.numbers))  # its inputs do not come into the trace
         return _eager(kernel, args, rec)
     if on_host:
         _settle(key, waiting, rec)
@@ -660,7 +658,7 @@ def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: 
     if rec.halted:
         rec.wait()
     values = rec.values
-    size, count = len(values), len(rec.numbers)
+    at, size, count = rec.node, len(values), len(rec.numbers)
     epoch = rec.epoch
     try:
         refs = []
@@ -678,14 +676,14 @@ def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: 
         rec.numbers += numbers
         return [_new(v) for v in rec.push(node)]
     except PlaceChanged:
-        rec.rollback(size, count)
+        rec.rollback(at, size, count)
         if size == 0:
             raise RuntimeError("Expected all tensors of a parameter group's step to be on the same device.") from None
         rec.flush("a change of device")
         return fused(fn, key, tensors, numbers)
     except BaseException:
         if rec.values is values:
-            rec.rollback(size, count)
+            rec.rollback(at, size, count)
         raise
     finally:
         rec.busy = False

@@ -506,10 +506,11 @@ def refresh(view: Tensor) -> None:
     storage, chain = view._storage, view._chain
     assert chain is not None
     flowing = flows(view)
-    if storage.__class__ is SharedStorage and not flowing and all(op.kernel.host for op, _ in chain):
+    if storage.__class__ is SharedStorage and (not flowing or view._seen == storage.writes):
         array = storage.exported
-        for op, args in chain:
-            array = np.asarray(op.kernel.on_host((array, *[a.np if hasattr(a, "np") else a for a in args])))
+        for op, args in chain:  # never recorded: the op that reads the view may have been recorded in part
+            run = op.kernel if op.kernel.host is None else op.kernel.on_host
+            array = np.asarray(run((array, *[a.np if hasattr(a, "np") else a for a in args])))
         view._cached = Borrowed(aval(array.shape, array.dtype, CPU), array)
         view._seen = storage.writes
         return
