@@ -139,9 +139,7 @@ def _linear(p: Parameters, name: str, x: Any) -> Any:
     return y + p[f"{name}.bias"] if f"{name}.bias" in p else y
 
 
-def _train(
-    parameters: Parameters, optimizer: optax.GradientTransformation, loss: Callable[..., Any], extra: Any = ()
-) -> Step:
+def _train(parameters: Parameters, optimizer: optax.GradientTransformation, loss: Callable[..., Any], extra: Any = ()) -> Step:
     """A step for ``loss(parameters, extra, *batch) -> (loss, extra)``, where extra is carried along."""
 
     @functools.partial(jax.jit, donate_argnums=0)
@@ -236,9 +234,7 @@ def gpt(p: Any, low: Lowering) -> Step:
         logits = _linear(p, "head", x)
         return low.cross_entropy(logits.reshape(-1, workloads.CHARACTERS), targets.reshape(-1)), extra
 
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adamw(1e-3, b1=0.9, b2=0.99, eps=1e-8, weight_decay=0.1)
-    )
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3, b1=0.9, b2=0.99, eps=1e-8, weight_decay=0.1))
     return _train(p, optimizer, loss)
 
 

@@ -15,8 +15,7 @@ def tables(results: dict[str, Any]) -> str:
     """The figures as Markdown."""
     machine = results["machine"]
     parts = [
-        f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, jax {machine['jax']}, "
-        f"torch {machine['torch']}."
+        f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, jax {machine['jax']}, torch {machine['torch']}."
     ]
     if results.get("steps"):
         parts.append(_steps(results["steps"]))
@@ -27,9 +26,7 @@ def tables(results: dict[str, Any]) -> str:
         if "torchlike" in imports:
             others.append(f"| `import torchlike` ÷ `import jax` | {imports['torchlike'] / imports['jax']:.2f} |")
     if recording := results.get("recording"):
-        others += [
-            f"| recording an op, {k}, 600-op step | {v:.1f} µs |" for k, v in recording["microseconds_per_op"].items()
-        ]
+        others += [f"| recording an op, {k}, 600-op step | {v:.1f} µs |" for k, v in recording["microseconds_per_op"].items()]
         others += [f"| programs built after step 3, {k} | {v} |" for k, v in recording["programs"].items()]
     if memory := (results.get("memory") or {}).get("torchlike"):
         grown = memory["last"] - memory["first"]

@@ -17,10 +17,7 @@ from benchmarks.sides import initial_parameters, prepare
 def import_seconds(module: str, repeats: int = 7) -> float:
     """The median time of ``import module`` in a fresh interpreter."""
     program = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-    runs = [
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        for _ in range(repeats)
-    ]
+    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(repeats)]
     return statistics.median(float(r.stdout) for r in runs)
 
 
@@ -53,17 +50,13 @@ def cold_and_warm(side: str, workload: str, repeats: int = 3) -> dict[str, dict[
         with tempfile.TemporaryDirectory() as cache:
             cold.append(third_step(side, workload, cache))
             warm.append(third_step(side, workload, cache))
-    return {
-        name: {key: min(r[key] for r in runs) for key in runs[0]} for name, runs in (("cold", cold), ("warm", warm))
-    }
+    return {name: {key: min(r[key] for r in runs) for key in runs[0]} for name, runs in (("cold", cold), ("warm", warm))}
 
 
 def _main(side: str, workload: str) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     # Hand-written JAX takes some ops from torchlike: importing them is not a part of its steps.
-    for module in {"torchlike": ["torchlike"], "jax": ["optax", "torchlike"], "jax-plain": ["optax"]}.get(
-        side, ["torch"]
-    ):
+    for module in {"torchlike": ["torchlike"], "jax": ["optax", "torchlike"], "jax-plain": ["optax"]}.get(side, ["torch"]):
         importlib.import_module(module)
     imported = time.time()
     train = prepare(side, workload)

@@ -100,9 +100,7 @@ class Process:
         self.process.join(10)
 
 
-def compare(
-    workload: str, sides: list[str], rounds: int, seconds: float, device: str = "cpu"
-) -> dict[str, Timing | Exception]:
+def compare(workload: str, sides: list[str], rounds: int, seconds: float, device: str = "cpu") -> dict[str, Timing | Exception]:
     """Time the sides on one workload, interleaved.
 
     Args:

@@ -42,9 +42,7 @@ class _TorchInstead(MetaPathFinder, Loader):
 def _source_of(name: str) -> ModuleSpec | None:
     place = ROOT.joinpath(*name.split("."))
     if place.is_dir():
-        return importlib.util.spec_from_file_location(
-            name, place / "__init__.py", submodule_search_locations=[str(place)]
-        )
+        return importlib.util.spec_from_file_location(name, place / "__init__.py", submodule_search_locations=[str(place)])
     return importlib.util.spec_from_file_location(name, place.with_suffix(".py"))
 
 

@@ -207,9 +207,7 @@ def models(torch):
             nn.Conv2d(1, 2, 3, padding="same"), nn.MaxPool2d(2), nn.ConvTranspose2d(2, 1, 2), nn.Flatten()
         ),
         "recurrent": nn.ModuleDict({"lstm": nn.LSTM(2, 3, 2, bidirectional=True), "gru": nn.GRUCell(2, 3)}),
-        "transformer": nn.ModuleList(
-            [nn.TransformerEncoderLayer(4, 2), nn.TransformerEncoderLayer(4, 2, activation="gelu")]
-        ),
+        "transformer": nn.ModuleList([nn.TransformerEncoderLayer(4, 2), nn.TransformerEncoderLayer(4, 2, activation="gelu")]),
         "embedding": nn.Embedding(5, 3, padding_idx=0),
         "loss": nn.CrossEntropyLoss(torch.ones(3)),
         "norm": nn.GroupNorm(1, 3),
@@ -503,9 +501,7 @@ def test_places_that_cannot_be_written_or_read(tmp_path):
         torchlike.save(1, tmp_path)
     with pytest.raises(FileNotFoundError):
         torchlike.load(tmp_path / "x.pt")
-    with pytest.raises(
-        AttributeError, match="expected 'f' to be string, path, or a file-like object with a 'write' attribute"
-    ):
+    with pytest.raises(AttributeError, match="expected 'f' to be string, path, or a file-like object with a 'write' attribute"):
         torchlike.save(1, None)
     with pytest.raises(AttributeError, match=r"You can only torch\.load from a file that is seekable"):
         torchlike.load(None)

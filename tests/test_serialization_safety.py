@@ -112,9 +112,7 @@ def test_damaged_and_foreign_files(data, kind, words, tmp_path):
         with pytest.raises(kind, match=f"(?s){words}"):
             load(file)
         with pytest.raises(ERRORS if kind is pickle.UnpicklingError else (kind, pickle.UnpicklingError)):
-            load(file, weights_only=False) if isinstance(file, os.PathLike) else load(
-                io.BytesIO(data), weights_only=False
-            )
+            load(file, weights_only=False) if isinstance(file, os.PathLike) else load(io.BytesIO(data), weights_only=False)
 
 
 def test_an_archive_that_somebody_compressed_is_read():
@@ -276,9 +274,7 @@ def test_the_error_names_what_to_allow():
         with pytest.raises(pickle.UnpicklingError) as caught:
             lib.load(io.BytesIO(written({"a": Plain()})))
         text = str(caught.value)
-        assert text.startswith(
-            "Weights only load failed. This file can still be loaded, to do so you have two options, "
-        )
+        assert text.startswith("Weights only load failed. This file can still be loaded, to do so you have two options, ")
         assert f"GLOBAL {__name__}.Plain was not an allowed global by default." in text
         assert f"`torch.serialization.add_safe_globals([{__name__}.Plain])`" in text
         with pytest.raises(
@@ -422,9 +418,7 @@ def test_classes_of_torch_are_allowed_under_either_name():
 def test_numpy_numbers_can_be_allowed():
     multiarray = np.float64(1).__reduce__()[0]
     data = written({"loss": np.float64(0.25)})
-    with torchlike.serialization.safe_globals(
-        [(multiarray, "numpy._core.multiarray.scalar"), np.dtype, np.dtypes.Float64DType]
-    ):
+    with torchlike.serialization.safe_globals([(multiarray, "numpy._core.multiarray.scalar"), np.dtype, np.dtypes.Float64DType]):
         assert load(io.BytesIO(data)) == {"loss": 0.25}
 
 
@@ -448,20 +442,14 @@ def test_the_environment_decides(monkeypatch, name, result):
         load(io.BytesIO(data.getvalue()))
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: real.eye(2).to_sparse(), lambda: real.ones(2, device="meta")], ids=["sparse", "meta"]
-)
+@pytest.mark.parametrize("make", [lambda: real.eye(2).to_sparse(), lambda: real.ones(2, device="meta")], ids=["sparse", "meta"])
 def test_tensors_that_torchlike_does_not_have(make):
-    with pytest.raises(
-        (NotImplementedError, pickle.UnpicklingError), match=r"does not have|not supported|was not an allowed"
-    ):
+    with pytest.raises((NotImplementedError, pickle.UnpicklingError), match=r"does not have|not supported|was not an allowed"):
         load(io.BytesIO(written(make())))
 
 
 def test_a_class_that_torchlike_does_not_have():
-    data = written(real.nn.Linear(1, 1)).replace(
-        b"ctorch.nn.modules.linear\nLinear\n", b"ctorch.nn.modules.linear\nLinEAr\n"
-    )
+    data = written(real.nn.Linear(1, 1)).replace(b"ctorch.nn.modules.linear\nLinear\n", b"ctorch.nn.modules.linear\nLinEAr\n")
     for crc in zipfile.ZipFile(io.BytesIO(data)).infolist():
         if crc.filename.endswith("data.pkl"):
             with zipfile.ZipFile(io.BytesIO(written(real.nn.Linear(1, 1)))) as old:

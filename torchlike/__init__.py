@@ -15,18 +15,44 @@ _operators.load()
 
 from torchlike._src.tensor import (  # noqa: E402
     conversion as _conversion,
+)
+from torchlike._src.tensor import (
     creation as _creation,
+)
+from torchlike._src.tensor import (
     devices as _devices,
+)
+from torchlike._src.tensor import (
     dtypes as _dtypes,
+)
+from torchlike._src.tensor import (
     exchange as _exchange,
+)
+from torchlike._src.tensor import (
     indexing as _indexing,
+)
+from torchlike._src.tensor import (
     install as _install,
+)
+from torchlike._src.tensor import (
     layouts as _layouts,
+)
+from torchlike._src.tensor import (
     legacy as _legacy,
+)
+from torchlike._src.tensor import (
     random_functions as _random_functions,
+)
+from torchlike._src.tensor import (
     representation as _representation,
+)
+from torchlike._src.tensor import (
     return_types as return_types,
+)
+from torchlike._src.tensor import (
     shapes as _shapes,
+)
+from torchlike._src.tensor import (
     view_functions as _view_functions,
 )
 from torchlike._src.tensor.core import Size as Size  # noqa: E402
@@ -44,6 +70,9 @@ from torchlike._src.autograd.modes import is_inference as is_inference  # noqa: 
 from torchlike._src.autograd.modes import is_inference_mode_enabled as is_inference_mode_enabled  # noqa: E402
 from torchlike._src.autograd.modes import no_grad as no_grad  # noqa: E402
 from torchlike._src.autograd.modes import set_grad_enabled as set_grad_enabled  # noqa: E402
+from torchlike._src.explain import eager as eager  # noqa: E402
+from torchlike._src.explain import explain as explain  # noqa: E402
+from torchlike._src.explain import synchronize as synchronize  # noqa: E402
 from torchlike._src.random.generator import Generator as Generator  # noqa: E402
 from torchlike._src.random.generator import default_generator as default_generator  # noqa: E402
 from torchlike._src.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled  # noqa: E402
@@ -73,9 +102,6 @@ from torchlike._src.tensor.queries import numel as numel  # noqa: E402
 from torchlike._src.tensor.queries import promote_types as promote_types  # noqa: E402
 from torchlike._src.tensor.queries import result_type as result_type  # noqa: E402
 from torchlike._src.tensor.shapes import broadcast_shapes as broadcast_shapes  # noqa: E402
-from torchlike._src.explain import eager as eager  # noqa: E402
-from torchlike._src.explain import explain as explain  # noqa: E402
-from torchlike._src.explain import synchronize as synchronize  # noqa: E402
 from torchlike.random import fork_rng as fork_rng  # noqa: E402
 from torchlike.random import get_rng_state as get_rng_state  # noqa: E402
 from torchlike.random import initial_seed as initial_seed  # noqa: E402

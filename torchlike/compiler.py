@@ -6,7 +6,7 @@ from typing import Any
 __all__ = ["compile", "disable", "is_compiling", "reset"]
 
 
-def compile(  # noqa: A001 - torch's name
+def compile(
     model: Callable[..., Any] | None = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = "inductor",
     mode: str | None = None, options: dict[str, Any] | None = None, disable: bool = False,
 ) -> Any:  # fmt: skip

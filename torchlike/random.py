@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from torchlike._src.engine.value import CPU
 from torchlike._src.random import generator as _generator
 from torchlike._src.random.generator import Generator as Generator
 from torchlike._src.random.generator import default_generator as default_generator
@@ -16,7 +17,6 @@ from torchlike._src.random.generator import seed as seed
 from torchlike._src.random.generator import set_mode as set_mode
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.from_data import on_place
-from torchlike._src.engine.value import CPU
 
 __all__ = ["Generator", "default_generator", "fork_rng", "get_mode", "get_rng_state", "initial_seed", "manual_seed",
            "seed", "set_mode", "set_rng_state"]  # fmt: skip

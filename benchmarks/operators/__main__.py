@@ -57,9 +57,9 @@ def main() -> None:
     """Run the cases and print the table."""
     options = arguments()
     prepare(options.threads)
-    from benchmarks.operators.cases import cases  # imports JAX and torch
-
     import torch
+
+    from benchmarks.operators.cases import cases  # imports JAX and torch
 
     torch.set_num_threads(options.threads)
     clock = time.process_time if options.threads == 1 else time.perf_counter

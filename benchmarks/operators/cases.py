@@ -124,9 +124,7 @@ def _attention(batch: int, heads: int, steps: int, width: int) -> Sides:
         lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
         lambda q, k, v: _scaled_dot_product_attention(q, k, v, None, True),
         *[torch.randn(batch, heads, steps, width) for _ in range(3)],
-        xla=lambda q, k, v: jax.nn.dot_product_attention(
-            *[x.swapaxes(1, 2) for x in (q, k, v)], is_causal=True
-        ).swapaxes(1, 2),
+        xla=lambda q, k, v: jax.nn.dot_product_attention(*[x.swapaxes(1, 2) for x in (q, k, v)], is_causal=True).swapaxes(1, 2),
     )
 
 
@@ -201,9 +199,7 @@ def cases() -> Iterator[tuple[str, Callable[[], Sides]]]:
     for name, theirs, ours in (("softmax", F.softmax, softmax), ("log_softmax", F.log_softmax, log_softmax)):
         yield (
             f"{name} 4096x1024",
-            lambda theirs=theirs, ours=ours: sides(
-                lambda x: theirs(x, 1), lambda x: ours(x, 1), torch.randn(4096, 1024)
-            ),
+            lambda theirs=theirs, ours=ours: sides(lambda x: theirs(x, 1), lambda x: ours(x, 1), torch.randn(4096, 1024)),
         )
     yield "attention 12x4x64x32, causal", lambda: _attention(12, 4, 64, 32)
     yield "attention 8x8x256x64, causal", lambda: _attention(8, 8, 256, 64)
@@ -213,9 +209,7 @@ def cases() -> Iterator[tuple[str, Callable[[], Sides]]]:
     yield "cross_entropy 64x10", lambda: _cross_entropy(64, 10)
     yield (
         "embedding 5000x200, 700 rows",
-        lambda: sides(
-            lambda w, i: F.embedding(i, w), _embedding, torch.randn(5000, 200), torch.randint(0, 5000, (700,))
-        ),
+        lambda: sides(lambda w, i: F.embedding(i, w), _embedding, torch.randn(5000, 200), torch.randint(0, 5000, (700,))),
     )
     for rows, inputs, outputs in ((64, 784, 128), (128, 784, 400), (768, 128, 512), (700, 200, 5000)):
         yield (

@@ -16,7 +16,9 @@ def jacobian(torch):
 
 @FUNCTIONAL
 def jacobian_of_two_inputs(torch):
-    return torch.autograd.functional.jacobian(lambda x, y: x * y.sum() + y[0], (torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0, 5.0])))
+    return torch.autograd.functional.jacobian(
+        lambda x, y: x * y.sum() + y[0], (torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0, 5.0]))
+    )
 
 
 @FUNCTIONAL
@@ -73,7 +75,9 @@ def hessian(torch):
 
 @FUNCTIONAL
 def hessian_of_two_inputs(torch):
-    return torch.autograd.functional.hessian(lambda x, y: (x * x).sum() * y.sum(), (torch.tensor([1.0, 2.0]), torch.tensor([3.0])))
+    return torch.autograd.functional.hessian(
+        lambda x, y: (x * x).sum() * y.sum(), (torch.tensor([1.0, 2.0]), torch.tensor([3.0]))
+    )
 
 
 @FUNCTIONAL
@@ -108,7 +112,9 @@ def jvp(torch):
 
 @FUNCTIONAL
 def jvp_of_several(torch):
-    return torch.autograd.functional.jvp(lambda x, y: (x * y, x + y), (torch.ones(2), torch.ones(2)), (torch.ones(2), torch.zeros(2)))
+    return torch.autograd.functional.jvp(
+        lambda x, y: (x * y, x + y), (torch.ones(2), torch.ones(2)), (torch.ones(2), torch.zeros(2))
+    )
 
 
 @FUNCTIONAL
@@ -129,7 +135,10 @@ def hvp(torch):
 @FUNCTIONAL
 def gradcheck_of_good_functions(torch):
     x = torch.tensor([[0.5, -1.0], [2.0, 0.25]], dtype=torch.float64, requires_grad=True)
-    return [torch.autograd.gradcheck(f, (x,)) for f in (torch.exp, torch.tanh, lambda t: t @ t, lambda t: t.t()[0], lambda t: (t.sum(), t * 2))]
+    return [
+        torch.autograd.gradcheck(f, (x,))
+        for f in (torch.exp, torch.tanh, lambda t: t @ t, lambda t: t.t()[0], lambda t: (t.sum(), t * 2))
+    ]
 
 
 @FUNCTIONAL

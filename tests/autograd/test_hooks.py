@@ -273,7 +273,9 @@ def multi_grad_hooks(torch):
     seen = []
     x, y, z = (torch.ones(2, requires_grad=True) for _ in range(3))
     a, b, c = x * 2, y * 3, z * 4
-    torch.autograd.graph.register_multi_grad_hook((a, b, c), lambda gs: seen.append([None if g is None else g.tolist() for g in gs]))
+    torch.autograd.graph.register_multi_grad_hook(
+        (a, b, c), lambda gs: seen.append([None if g is None else g.tolist() for g in gs])
+    )
     (a * b).sum().backward()
     return seen
 

@@ -176,10 +176,9 @@ def inference_mode_as_a_context(torch):
 
 @MODES
 def inference_mode_turned_off(torch):
-    with torch.inference_mode():
-        with torch.inference_mode(False):
-            seen = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
-            y = torch.ones(2)
+    with torch.inference_mode(), torch.inference_mode(False):
+        seen = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+        y = torch.ones(2)
     return seen, y.is_inference()
 
 

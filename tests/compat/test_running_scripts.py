@@ -71,9 +71,7 @@ def test_a_traceback_shows_the_script_alone(tmp_path: Path) -> None:
     text = "def f():\n    raise ValueError('oh')\n\nf()\n"
     name = write(tmp_path, text)
     plain, ours = launch(name, cwd=tmp_path), run(tmp_path, text)
-    assert ours.stderr.replace(f'"{name}"', f'"{tmp_path / name}"') == plain.stderr.replace(
-        f'"{name}"', f'"{tmp_path / name}"'
-    )
+    assert ours.stderr.replace(f'"{name}"', f'"{tmp_path / name}"') == plain.stderr.replace(f'"{name}"', f'"{tmp_path / name}"')
     assert ours.returncode == plain.returncode == 1
 
 

@@ -22,9 +22,7 @@ def test_linear_cross_entropy():
             lambda: loss(x, weight, target, linear_bias=torch.ones(3)),
             lambda: loss(x[0], many, target[0]),
             lambda: loss(x, weight, probabilities, ignore_index=1),
-            lambda: torch.nn.LinearCrossEntropyLoss(3, 4, out_features=(2,), bias=True)(
-                x, target[:, None].expand(5, 2)
-            ),
+            lambda: torch.nn.LinearCrossEntropyLoss(3, 4, out_features=(2,), bias=True)(x, target[:, None].expand(5, 2)),
         )
 
     probabilities = torch.full((5, 4), 0.25)

@@ -36,9 +36,7 @@ def run(library, name, shape, dtype, args, kwargs):
         try:
             result = getattr(library.nn.init, name)(tensor, *args, **kwargs)
             assert result is tensor
-            outcome = (
-                library.view_as_real(tensor).numpy() if tensor.is_complex() else tensor.to(library.float64).numpy()
-            )
+            outcome = library.view_as_real(tensor).numpy() if tensor.is_complex() else tensor.to(library.float64).numpy()
         except (RuntimeError, ValueError, NotImplementedError) as e:
             outcome = (type(e), str(e))
     if library is torchlike and name.endswith("_"):  # others call these, in our file and torch's alike

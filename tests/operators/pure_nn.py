@@ -71,9 +71,7 @@ def compare(
     """
     if grad is None:
         grad = [i for i, a in enumerate(args) if isinstance(a, torch.Tensor) and a.is_floating_point()]
-    leaves = [
-        a.detach().clone().requires_grad_(i in grad) if isinstance(a, torch.Tensor) else a for i, a in enumerate(args)
-    ]
+    leaves = [a.detach().clone().requires_grad_(i in grad) if isinstance(a, torch.Tensor) else a for i, a in enumerate(args)]
     expected = theirs(*leaves, **kwargs)
     traced = [i for i, a in enumerate(args) if any(isinstance(v, torch.Tensor) for v in flat(a))]
 
@@ -110,9 +108,7 @@ def compare(
             assert_same(m, t, f"gradient of argument {i}", 4 * scale)
 
 
-def same_error(
-    ours: Callable[..., Any], theirs: Callable[..., Any], *args: Any, message: bool = True, **kwargs: Any
-) -> None:
+def same_error(ours: Callable[..., Any], theirs: Callable[..., Any], *args: Any, message: bool = True, **kwargs: Any) -> None:
     """Both raise the same type; and the same first line, unless ``message`` is False."""
     with pytest.raises(Exception) as expected:
         theirs(*args, **kwargs)

@@ -108,4 +108,3 @@ def test_operator_in_place_on_integers(operation: str) -> None:
         return x
 
     agree(program, ints(4))
-

@@ -9,9 +9,7 @@ from torchlike._src.operators.attention import _scaled_dot_product_attention as 
 
 def theirs(query, key, value, attn_mask=None, is_causal=False, scale=None, enable_gqa=False):
     """torch's, in our order of arguments."""
-    return F.scaled_dot_product_attention(
-        query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa
-    )
+    return F.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
 def test_without_mask_causal_and_scaled():

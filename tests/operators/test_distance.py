@@ -6,7 +6,11 @@ from tests.differential import Case, check, ints, randn, table
 
 X, Y = randn(4, 5), randn(4, 5, salt=1)
 CASES = [
-    *(Case("nn.functional.pairwise_distance", X, Y, p=p, keepdim=k) for p in (1.0, 2.0, 3.0, float("inf")) for k in (True, False)),
+    *(
+        Case("nn.functional.pairwise_distance", X, Y, p=p, keepdim=k)
+        for p in (1.0, 2.0, 3.0, float("inf"))
+        for k in (True, False)
+    ),
     Case("pairwise_distance", X, X),
     Case("nn.functional.pairwise_distance", X, Y[:1]),
     Case("nn.functional.pairwise_distance", ints(2, 3), ints(2, 3)),

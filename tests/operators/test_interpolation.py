@@ -16,7 +16,11 @@ CASES = [
         for x, s, m in ((ONE, 7, "linear"), (TWO, (7, 3), "bilinear"), (TWO, (9, 2), "bicubic"), (THREE, (4, 2, 7), "trilinear"))
         for a in (True, False)
     ),
-    *(Case(N, TWO, scale_factor=(1.7, 0.6), mode=m, recompute_scale_factor=r) for m in ("bilinear", "bicubic") for r in (True, False)),
+    *(
+        Case(N, TWO, scale_factor=(1.7, 0.6), mode=m, recompute_scale_factor=r)
+        for m in ("bilinear", "bicubic")
+        for r in (True, False)
+    ),
     *(Case(N, randn(1, 2, 9, 8), size=s, mode=m, antialias=True) for s in ((4, 3), (12, 10)) for m in ("bilinear", "bicubic")),
     Case(N, TWO, size=(1, 1), mode="bilinear", align_corners=True),
     Case(N, TWO.double(), size=(7, 3), mode="bilinear"),

@@ -25,7 +25,12 @@ CASES = [
         Case(F + "multilabel_soft_margin_loss", X, (Y > 0).float(), randn(5).abs(), reduction=r),
         Case(F + "multi_margin_loss", X, tensor([0, 4, 2, 2]), reduction=r),
         Case(F + "multi_margin_loss", X, tensor([0, 4, 2, 2]), p=2, margin=0.5, weight=randn(5).abs(), reduction=r, grad=False),
-        Case(F + "multilabel_margin_loss", X, tensor([[0, 3, -1, 1, 2], [1, 2, 3, 4, 0], [-1, 0, 0, 0, 0], [2, 2, -1, 0, 0]]), reduction=r),
+        Case(
+            F + "multilabel_margin_loss",
+            X,
+            tensor([[0, 3, -1, 1, 2], [1, 2, 3, 4, 0], [-1, 0, 0, 0, 0], [2, 2, -1, 0, 0]]),
+            reduction=r,
+        ),
     )
 ] + [
     Case(F + "cosine_embedding_loss", X[0], Y[0], tensor(1)),

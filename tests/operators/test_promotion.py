@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+
 from torchlike._src.operators import promotion
 
 NAMES = sorted(promotion._SCALAR_TYPES)

@@ -16,7 +16,11 @@ CASES = [
         for p in ("zeros", "border", "reflection")
         for a in (True, False)
     ),
-    *(Case(G, VOLUME, PLACES3, mode=m, padding_mode=p, align_corners=False, tolerance=4) for m in ("bilinear", "nearest") for p in ("zeros", "border", "reflection")),
+    *(
+        Case(G, VOLUME, PLACES3, mode=m, padding_mode=p, align_corners=False, tolerance=4)
+        for m in ("bilinear", "nearest")
+        for p in ("zeros", "border", "reflection")
+    ),
     *(Case(A, randn(2, 2, 3), (2, 3, 4, 5), align_corners=a) for a in (True, False)),
     *(Case(A, randn(1, 3, 4), (1, 3, 4, 5, 2), align_corners=a) for a in (True, False)),
     Case(G, randn(1, 3, 4, 4), randn(2, 2, 2, 2), align_corners=False, raises=RuntimeError, message="equal"),

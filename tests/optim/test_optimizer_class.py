@@ -210,9 +210,7 @@ def test_hooks_are_called_in_order_and_can_be_removed():
             optimizer.register_state_dict_pre_hook(note("state pre 1")),
             optimizer.register_state_dict_pre_hook(note("state pre 2"), prepend=True),
             optimizer.register_state_dict_post_hook(lambda o, state: {**state, "extra": 1}),
-            optimizer.register_load_state_dict_pre_hook(
-                lambda o, state: {k: state[k] for k in ("state", "param_groups")}
-            ),
+            optimizer.register_load_state_dict_pre_hook(lambda o, state: {k: state[k] for k in ("state", "param_groups")}),
             optimizer.register_load_state_dict_post_hook(note("loaded")),
         ]
         optimizer.step()

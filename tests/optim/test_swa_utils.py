@@ -85,8 +85,6 @@ def test_swalr(options):
     assert program(torchlike) == program(torch)
 
 
-@pytest.mark.parametrize(
-    "options", [{"anneal_strategy": "step"}, {"anneal_epochs": -1}, {"anneal_epochs": 1.5}], ids=str
-)
+@pytest.mark.parametrize("options", [{"anneal_strategy": "step"}, {"anneal_epochs": -1}, {"anneal_epochs": 1.5}], ids=str)
 def test_swalr_refuses(options):
     agree(lambda lib: lib.optim.swa_utils.SWALR(lib.optim.SGD([lib.ones(2)], lr=0.1), 0.1, **options))

@@ -10,7 +10,26 @@ float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu""".spli
 INF, NAN = float("inf"), float("nan")
 # Beyond int32, C leaves the conversion to unsigned types undefined: those values are only cast to what has a defined result.
 SMALL = [0.0, -0.0, 0.5, -0.5, 1.9, -1.9, 3.0, 100.25, -100.0, 127.9, 128.0, -129.0, 192.0, 224.0, -208.7, 240.0]
-LARGE = [*SMALL, 255.9, 300.7, 448.0, 1e3, 32768.0, -32769.0, 65536.5, 2147483520.0, 4294967296.0, 1e10, -1e10, 9.2e18, 1e30, -1e30, INF, -INF, NAN]
+LARGE = [
+    *SMALL,
+    255.9,
+    300.7,
+    448.0,
+    1e3,
+    32768.0,
+    -32769.0,
+    65536.5,
+    2147483520.0,
+    4294967296.0,
+    1e10,
+    -1e10,
+    9.2e18,
+    1e30,
+    -1e30,
+    INF,
+    -INF,
+    NAN,
+]
 
 
 @pytest.mark.parametrize("new", DTYPES)
@@ -25,7 +44,9 @@ def test_every_dtype_becomes_every_other(old, new):
     same(program)
 
 
-@pytest.mark.parametrize("new", "bool uint8 int8 int16 int32 int64 float16 bfloat16 float8_e4m3fn float8_e5m2 float8_e4m3fnuz".split())
+@pytest.mark.parametrize(
+    "new", "bool uint8 int8 int16 int32 int64 float16 bfloat16 float8_e4m3fn float8_e5m2 float8_e4m3fnuz".split()
+)
 @pytest.mark.parametrize("old", ["float32", "float64", "float16", "bfloat16"])
 @pytest.mark.parametrize("where", ["on the host", "in a program"])
 def test_floats_that_do_not_fit(old, new, where):
@@ -38,7 +59,25 @@ def test_floats_that_do_not_fit(old, new, where):
     same(program)
 
 
-INTEGERS = [0, 1, -1, 127, 128, 255, 256, -129, 32768, 65536, 2**31 - 1, 2**31, -(2**31) - 1, 2**32, 2**53 + 1, 2**63 - 1, -(2**63)]
+INTEGERS = [
+    0,
+    1,
+    -1,
+    127,
+    128,
+    255,
+    256,
+    -129,
+    32768,
+    65536,
+    2**31 - 1,
+    2**31,
+    -(2**31) - 1,
+    2**32,
+    2**53 + 1,
+    2**63 - 1,
+    -(2**63),
+]
 
 
 @pytest.mark.parametrize("new", DTYPES)
@@ -83,7 +122,6 @@ IDENTITY = {
     "a cast keeps strides": lambda torch: torch.ones(2, 3, 4).permute(2, 0, 1).to(torch.int32).stride(),
     "a cast of a slice is dense": lambda torch: torch.ones(4, 6)[:, ::2].to(torch.int32).stride(),
     "to an unknown device": lambda torch: torch.ones(2).to("float32"),
-
     "to two dtypes": lambda torch: torch.ones(2).to(torch.float64, torch.float32),
     "to an unknown keyword": lambda torch: torch.ones(2).to("cpu", foo=1),
 }
@@ -99,7 +137,14 @@ def test_gradients_flow_through_casts_of_floats_only():
         x = torch.tensor([1.5, -2.5], requires_grad=True)
         y = x.double()
         y.square().sum().backward()
-        return x.grad, y.requires_grad, x.int().requires_grad, x.bool().requires_grad, type(y.grad_fn).__name__, x.half().requires_grad
+        return (
+            x.grad,
+            y.requires_grad,
+            x.int().requires_grad,
+            x.bool().requires_grad,
+            type(y.grad_fn).__name__,
+            x.half().requires_grad,
+        )
 
     same(program)
 

@@ -116,7 +116,6 @@ FILLED = {
     "full takes a complex's dtype": lambda torch: torch.full((2,), 1j),
     "full with a tensor": lambda torch: torch.full((2,), torch.tensor(3)),
     "full of an int size": lambda torch: torch.full(2, 3),
-    
     "full in an out tensor": lambda torch: torch.full((2,), 3, out=torch.zeros(4)),
     "full of NaN as int": lambda torch: torch.full((2,), float("nan"), dtype=torch.int64),
     "full_like with another dtype": lambda torch: torch.full_like(torch.zeros(2), 3, dtype=torch.int32),
@@ -275,10 +274,14 @@ LEGACY = {
     "HalfTensor": lambda torch: torch.HalfTensor([1, 2.5]),
     "IntTensor of an array": lambda torch: torch.IntTensor(np.array([1, 2], np.int32)),
     "isinstance of a typed class": lambda torch: [
-        isinstance(torch.zeros(1), torch.FloatTensor), isinstance(torch.zeros(1), torch.LongTensor),
-        isinstance(torch.zeros(1), torch.Tensor), isinstance(1, torch.FloatTensor),
+        isinstance(torch.zeros(1), torch.FloatTensor),
+        isinstance(torch.zeros(1), torch.LongTensor),
+        isinstance(torch.zeros(1), torch.Tensor),
+        isinstance(1, torch.FloatTensor),
     ],  # fmt: skip
-    "type names": lambda torch: [torch.zeros(1, dtype=d).type() for d in (torch.int64, torch.float16, torch.bool, torch.complex64, torch.bfloat16)],
+    "type names": lambda torch: [
+        torch.zeros(1, dtype=d).type() for d in (torch.int64, torch.float16, torch.bool, torch.complex64, torch.bfloat16)
+    ],
     "type to a string": lambda torch: torch.ones(2).type("torch.LongTensor"),
     "type to a class": lambda torch: torch.ones(2).type(torch.DoubleTensor),
     "type to a dtype": lambda torch: torch.ones(2).type(torch.int8),

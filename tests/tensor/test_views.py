@@ -592,7 +592,12 @@ def writes_to_channels_last(torch):
 @FORMATS
 def is_contiguous_with_ones(torch):
     x = torch.zeros(2, 1, 3)
-    return [x.transpose(0, 1).is_contiguous(), x[:, :, :1].is_contiguous(), x[:1].transpose(0, 2).is_contiguous(), torch.zeros(0, 3).t().is_contiguous()]
+    return [
+        x.transpose(0, 1).is_contiguous(),
+        x[:, :, :1].is_contiguous(),
+        x[:1].transpose(0, 2).is_contiguous(),
+        torch.zeros(0, 3).t().is_contiguous(),
+    ]
 
 
 @programs(FORMATS)
@@ -645,7 +650,12 @@ def test_every_order_of_dimensions_is_kept():
         found = []
         for order in itertools.permutations(range(4)):
             a = torch.zeros(2, 3, 4, 5).permute(order)
-            found += [(a + 1).stride(), a.clone().stride(), (a[:, :1] + a).stride(), (a * torch.zeros(5, 1, 1)).stride() if order[1] == 3 else 0]
+            found += [
+                (a + 1).stride(),
+                a.clone().stride(),
+                (a[:, :1] + a).stride(),
+                (a * torch.zeros(5, 1, 1)).stride() if order[1] == 3 else 0,
+            ]
         return found
 
     same(program)

@@ -82,9 +82,7 @@ DTYPES = ["bool", "uint8", "int8", "int64", "float16", "bfloat16", "float32", "f
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    "options", [{}, {"low": 1}, {"high": 2}, {"noncontiguous": True}, {"exclude_zero": True}], ids=str
-)
+@pytest.mark.parametrize("options", [{}, {"low": 1}, {"high": 2}, {"noncontiguous": True}, {"exclude_zero": True}], ids=str)
 def test_make_tensor_makes_torch_s_numbers(dtype: str, options: dict[str, Any]) -> None:
     agree(
         lambda torch: torch.testing.make_tensor(3, 4, dtype=getattr(torch, dtype), device="cpu", **options),
@@ -102,8 +100,4 @@ def test_make_tensor_refuses_what_torch_refuses(options: dict[str, Any]) -> None
 
 
 def test_make_tensor_can_require_grad() -> None:
-    agree(
-        lambda torch: (
-            torch.testing.make_tensor((2,), dtype=torch.float32, device="cpu", requires_grad=True).requires_grad
-        )
-    )
+    agree(lambda torch: torch.testing.make_tensor((2,), dtype=torch.float32, device="cpu", requires_grad=True).requires_grad)

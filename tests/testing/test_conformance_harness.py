@@ -78,9 +78,7 @@ def test_a_wrong_optimizer_is_noticed() -> None:
 
 def test_the_bridge_keeps_strides_aliasing_and_requires_grad() -> None:
     base = torch.arange(12.0).reshape(3, 4)
-    over = Bridge(imitation()).over(
-        [base, base.t(), base[1:, ::2], base.expand(2, 3, 4), base.clone().requires_grad_()]
-    )
+    over = Bridge(imitation()).over([base, base.t(), base[1:, ::2], base.expand(2, 3, 4), base.clone().requires_grad_()])
     assert [t.stride() for t in over] == [(4, 1), (1, 4), (4, 2), (0, 4, 1), (4, 1)]
     over[0].fill_(7)
     assert all((t == 7).all() for t in over[:4])

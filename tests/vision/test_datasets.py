@@ -110,9 +110,7 @@ def test_mnist_in_a_loader_with_workers(tmp_path):
         steps = [T.RandomCrop(24, padding=2), T.RandomHorizontalFlip(), T.ToTensor(), T.Normalize((0.13,), (0.3,))]
         data = vision(torch).datasets.MNIST(tmp_path, transform=T.Compose(steps))
         torch.manual_seed(4)
-        found.append(
-            [(x.numpy(), y.tolist()) for x, y in torch.utils.data.DataLoader(data, 5, shuffle=True, num_workers=1)]
-        )
+        found.append([(x.numpy(), y.tolist()) for x, y in torch.utils.data.DataLoader(data, 5, shuffle=True, num_workers=1)])
     for (a, b), (c, d) in zip(*found, strict=True):
         np.testing.assert_allclose(a, c, rtol=1e-6)
         assert b == d
@@ -161,9 +159,7 @@ def test_cifar100_reads_pickles_of_python_2(tmp_path):
     images, labels = cifar(5)
     rows = images.transpose(0, 3, 1, 2).reshape(5, -1)
     body = pickle.dumps({"data": rows, "fine_labels": labels.tolist(), "coarse_labels": [0] * 5}, 2)
-    old = body.replace(b"X\x04\0\0\0data", b"U\x04data").replace(
-        b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"
-    )
+    old = body.replace(b"X\x04\0\0\0data", b"U\x04data").replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
     assert old != body
     (folder / "train").write_bytes(old)
     (folder / "test").write_bytes(body)
@@ -226,9 +222,7 @@ def test_folders_that_do_not_fit(tmp_path):
         datasets.ImageFolder(tmp_path)
     folders(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        FileNotFoundError, match=r"Found no valid file for the classes empty\. Supported extensions are: .jpg"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"Found no valid file for the classes empty\. Supported extensions are: .jpg"):
         datasets.ImageFolder(tmp_path)
     assert len(datasets.ImageFolder(tmp_path, allow_empty=True)) == 3
     text = datasets.DatasetFolder(
@@ -291,9 +285,7 @@ def test_downloads(tmp_path):
         assert (target / "a.bin").read_bytes() == b"contents"
         download.download_url([address + "missing", address + "a.bin"], target, "b.bin")  # the second mirror
         assert (target / "b.bin").read_bytes() == b"changed"
-        with pytest.raises(
-            RuntimeError, match=f"(?s)Error downloading c.bin:.*The MD5 sum is .*, not {md5}|the MD5 sum is"
-        ):
+        with pytest.raises(RuntimeError, match=f"(?s)Error downloading c.bin:.*The MD5 sum is .*, not {md5}|the MD5 sum is"):
             download.download_url(address + "a.bin", target, "c.bin", md5)
         with pytest.raises(RuntimeError, match=r"(?s)missing: File not found.*by other means"):
             download.download_url(address + "missing", target)

@@ -45,9 +45,7 @@ _PRECISION = {"highest": "highest", "high": "high", "medium": "default"}
 def set_float32_matmul_precision(precision: str) -> None:
     """How float32 matrix products may be computed: ``"highest"`` (the default), ``"high"``, ``"medium"``."""
     if precision not in _PRECISION:
-        raise RuntimeError(
-            f"Invalid precision '{precision}' : expected one of 'highest', 'high', 'medium'"
-        )
+        raise RuntimeError(f"Invalid precision '{precision}' : expected one of 'highest', 'high', 'medium'")
     local.recorder.flush("a change of settings")
     jax.config.update("jax_default_matmul_precision", _PRECISION[precision])
     _changed()

@@ -14,8 +14,8 @@ from torchlike._src.autograd.modes import set_grad_enabled as set_grad_enabled
 from torchlike._src.tensor.core import Tensor as Variable
 from torchlike.autograd import function as function
 from torchlike.autograd import functional as functional
-from torchlike.autograd import graph as graph
 from torchlike.autograd import grad_mode as grad_mode
+from torchlike.autograd import graph as graph
 from torchlike.autograd.gradcheck import gradcheck as gradcheck
 from torchlike.autograd.gradcheck import gradgradcheck as gradgradcheck
 

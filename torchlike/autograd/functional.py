@@ -75,7 +75,9 @@ def _gradients(outputs: Tensors, inputs: Tensors, vectors: Sequence[Any], create
     used = [(o, v) for o, v in zip(outputs, vectors, strict=True) if o.requires_grad]
     if not used:
         return [None] * len(inputs)
-    found = grad([o for o, _ in used], inputs, [v for _, v in used], create_graph=create_graph, retain_graph=True, allow_unused=True)
+    found = grad(
+        [o for o, _ in used], inputs, [v for _, v in used], create_graph=create_graph, retain_graph=True, allow_unused=True
+    )
     return list(found)
 
 
@@ -170,7 +172,15 @@ def _forward_columns(func: Callable[..., Any], ins: Tensors, create_graph: bool)
         columns.append(mine)
     outputs = range(len(columns[0][0]))
     return many_out, tuple(
-        [tuple([torch.stack([c[o] for c in mine], -1).reshape(*mine[0][o].shape, *x.shape) for mine, x in zip(columns, ins, strict=True)]) for o in outputs]
+        [
+            tuple(
+                [
+                    torch.stack([c[o] for c in mine], -1).reshape(*mine[0][o].shape, *x.shape)
+                    for mine, x in zip(columns, ins, strict=True)
+                ]
+            )
+            for o in outputs
+        ]
     )
 
 

@@ -57,7 +57,7 @@ def set_device(device: Any) -> None:
         _devices._current_index["cuda"] = index
 
 
-class device:  # noqa: N801 - torch's name
+class device:
     """A context in which ``"cuda"`` means another GPU."""
 
     def __init__(self, device: Any) -> None:

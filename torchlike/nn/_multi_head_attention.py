@@ -65,9 +65,7 @@ def multi_head_attention_forward(
     heads = bsz * num_heads
     src_len = key.shape[0]
 
-    key_padding_mask = _canonical_mask(
-        key_padding_mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype
-    )
+    key_padding_mask = _canonical_mask(key_padding_mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype)
     if is_causal and attn_mask is None:
         raise RuntimeError(_CAUSAL_WITHOUT_MASK)
     if is_causal and key_padding_mask is None and not need_weights:
@@ -165,8 +163,7 @@ def _mha_shape_check(
     if attn_mask is not None:
         if attn_mask.dim() not in (2, 3):
             raise AssertionError(
-                f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.dim()}-D "
-                "tensor instead"
+                f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.dim()}-D tensor instead"
             )
         expected = (num_heads, query.shape[0], key.shape[0])
         if dims == 2 and attn_mask.dim() == 3 and attn_mask.shape != expected:
@@ -220,9 +217,7 @@ def _check_key_and_value(key: Tensor, value: Tensor, separate: bool) -> None:
         raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
 
 
-def _project(
-    query: Tensor, key: Tensor, value: Tensor, weights: tuple[Tensor | None, ...], bias: Tensor | None
-) -> list[Tensor]:
+def _project(query: Tensor, key: Tensor, value: Tensor, weights: tuple[Tensor | None, ...], bias: Tensor | None) -> list[Tensor]:
     """Query, key and value by one stacked weight or by three."""
     if len(weights) == 1:
         if weights[0] is None:
@@ -281,9 +276,7 @@ def _three_dimensional(mask: Tensor, tgt_len: int, src_len: int, heads: int) -> 
     return mask.unsqueeze(0) if dims == 2 else mask
 
 
-def _check_bias_kv(
-    bias_k: Tensor | None, bias_v: Tensor | None, static_k: Tensor | None, static_v: Tensor | None
-) -> None:
+def _check_bias_kv(bias_k: Tensor | None, bias_v: Tensor | None, static_k: Tensor | None, static_v: Tensor | None) -> None:
     if bias_v is None:
         raise AssertionError("bias_k is set but bias_v is None")
     if bias_k is None:
@@ -308,9 +301,7 @@ def _merged(attn_mask: Tensor | None, key_padding_mask: Tensor, bsz: int, num_he
     """Both masks as one, ``(N * num_heads, 1 or L, S)``."""
     for dim, expected in ((0, bsz), (1, src_len)):
         if key_padding_mask.shape[dim] != expected:
-            raise AssertionError(
-                f"Expected key_padded_mask.shape[{dim}] to be {expected}, but got {key_padding_mask.shape[dim]}"
-            )
+            raise AssertionError(f"Expected key_padded_mask.shape[{dim}] to be {expected}, but got {key_padding_mask.shape[dim]}")
     padding = key_padding_mask.view(bsz, 1, 1, src_len).expand(-1, num_heads, -1, -1)
     padding = padding.reshape(bsz * num_heads, 1, src_len)
     return padding if attn_mask is None else attn_mask + padding

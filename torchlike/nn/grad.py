@@ -17,8 +17,7 @@ def _gradient(
     """The gradient with respect to the one of ``input`` and ``weight`` of which only the size is given."""
     with torch.enable_grad():
         given = [
-            t.detach() if isinstance(t, Tensor) else grad_output.new_zeros(tuple(t)).requires_grad_()
-            for t in (input, weight)
+            t.detach() if isinstance(t, Tensor) else grad_output.new_zeros(tuple(t)).requires_grad_() for t in (input, weight)
         ]
         output = convolve(*given, None, stride, padding, dilation, groups)
     (wanted,) = (t for t in given if t.requires_grad)

@@ -154,9 +154,7 @@ class Muon(RecordedOptimizer):
         for group in self.param_groups:
             for p in group["params"]:
                 if p.ndim != 2:
-                    raise ValueError(
-                        f"Muon only supports 2D parameters whereas we found a parameter with size: {p.size()}"
-                    )
+                    raise ValueError(f"Muon only supports 2D parameters whereas we found a parameter with size: {p.size()}")
 
     def _check_parameter(self, p: Tensor, group: dict[str, Any]) -> None:
         super()._check_parameter(p, group)

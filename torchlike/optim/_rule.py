@@ -55,9 +55,7 @@ class Rule(NamedTuple):
 
 def switches(**conditions: Any) -> frozenset[str]:
     """The names of the conditions that hold. A number holds unless it is a Python zero: PyTorch tests so too."""
-    return frozenset(
-        name for name, value in conditions.items() if not (isinstance(value, (bool, int, float)) and value == 0)
-    )
+    return frozenset(name for name, value in conditions.items() if not (isinstance(value, (bool, int, float)) and value == 0))
 
 
 def lerp(start: Array, end: Array, weight: Array) -> Array:
@@ -100,8 +98,7 @@ def _leaf(
     )
     narrow = partial(_narrowed, dtype=dtype)
     return narrow(result), {
-        name: narrow(states[name]) if value.dtype == dtype else states[name].astype(value.dtype)
-        for name, value in state.items()
+        name: narrow(states[name]) if value.dtype == dtype else states[name].astype(value.dtype) for name, value in state.items()
     }
 
 

@@ -43,9 +43,7 @@ def _flags(options: Options) -> frozenset[str]:
     )
 
 
-def _coefficients(
-    step: Scalar, lr: Scalar, beta1: Scalar, beta2: Scalar, eps: Scalar, weight_decay: Scalar
-) -> dict[str, Scalar]:
+def _coefficients(step: Scalar, lr: Scalar, beta1: Scalar, beta2: Scalar, eps: Scalar, weight_decay: Scalar) -> dict[str, Scalar]:
     return {
         "weight_decay": weight_decay,
         "keep": 1 - lr * weight_decay,

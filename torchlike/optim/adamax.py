@@ -23,9 +23,7 @@ class AdamaxState(NamedTuple):
     exp_inf: Any
 
 
-def _coefficients(
-    step: Scalar, lr: Scalar, beta1: Scalar, beta2: Scalar, eps: Scalar, weight_decay: Scalar
-) -> dict[str, Scalar]:
+def _coefficients(step: Scalar, lr: Scalar, beta1: Scalar, beta2: Scalar, eps: Scalar, weight_decay: Scalar) -> dict[str, Scalar]:
     return {
         "step_size": lr / (1 - beta1**step),
         "weight": 1 - beta1,

@@ -24,9 +24,7 @@ class ASGDState(NamedTuple):
     ax: Any
 
 
-def _coefficients(
-    step: Scalar, lr: Scalar, lambd: Scalar, alpha: Scalar, t0: Scalar, weight_decay: Scalar
-) -> dict[str, Scalar]:
+def _coefficients(step: Scalar, lr: Scalar, lambd: Scalar, alpha: Scalar, t0: Scalar, weight_decay: Scalar) -> dict[str, Scalar]:
     late = step - t0 > 1
     return {
         "lambd": lambd,

@@ -93,9 +93,7 @@ class NAdam(RecordedOptimizer):
         NAdamState,
         lambda o, _: {"mu_product": Single(1.0), "exp_avg": 0.0, "exp_avg_sq": 0.0},
         lambda o: (o["lr"], *o["betas"], o["eps"], o["weight_decay"], o["momentum_decay"]),
-        lambda o: switches(
-            weight_decay=o["weight_decay"], decoupled=o["decoupled_weight_decay"], maximize=o["maximize"]
-        ),
+        lambda o: switches(weight_decay=o["weight_decay"], decoupled=o["decoupled_weight_decay"], maximize=o["maximize"]),
         _coefficients,
         _leaf,
     )

@@ -98,8 +98,7 @@ class Optimizer:
         self._patch_step_function()
         if isinstance(params, Tensor):
             raise TypeError(
-                "params argument given to the optimizer should be an iterable of Tensors or dicts, "
-                f"but got {_typename(params)}"
+                f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {_typename(params)}"
             )
         self.state: defaultdict[Any, Any] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -144,9 +143,7 @@ class Optimizer:
                 if result is None:
                     continue
                 if not (isinstance(result, tuple) and len(result) == 2):
-                    raise RuntimeError(
-                        f"{func} must return None or a tuple of (new_args, new_kwargs), but got {result}."
-                    )
+                    raise RuntimeError(f"{func} must return None or a tuple of (new_args, new_kwargs), but got {result}.")
                 args, kwargs = result
             out = func(*args, **kwargs)
             self._optimizer_step_code()
@@ -232,20 +229,14 @@ class Optimizer:
         if len(groups) != len(saved):
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(g["params"]) != len(s["params"]) for g, s in zip(groups, saved, strict=True)):
-            raise ValueError(
-                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
-            )
+            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
         params = {
-            number: p
-            for g, s in zip(groups, saved, strict=True)
-            for number, p in zip(s["params"], g["params"], strict=True)
+            number: p for g, s in zip(groups, saved, strict=True) for number, p in zip(s["params"], g["params"], strict=True)
         }
 
         def cast(param: Tensor, value: Any, number: int, key: Hashable = None) -> Any:
             if isinstance(value, Tensor):
-                return self._process_value_according_to_param_policy(
-                    param, value, number, state_dict["param_groups"], key
-                )
+                return self._process_value_according_to_param_policy(param, value, number, state_dict["param_groups"], key)
             if isinstance(value, dict):
                 return {k: cast(param, v, number, k) for k, v in value.items()}
             if isinstance(value, Iterable):
@@ -355,8 +346,7 @@ class Optimizer:
             if ("param_names" in param_group) != ("param_names" in group):
                 given = "with names" if "param_names" in param_group else "without names"
                 raise ValueError(
-                    "all optimizer param groups should be with/without names. "
-                    f"cannot add param group {given} to the optimizer"
+                    f"all optimizer param groups should be with/without names. cannot add param group {given} to the optimizer"
                 )
             if not own.isdisjoint(id(p) for p in group["params"]):
                 raise ValueError("some parameters appear in more than one parameter group")

@@ -23,9 +23,7 @@ class RAdamState(NamedTuple):
     exp_avg_sq: Any
 
 
-def _coefficients(
-    step: Scalar, lr: Scalar, beta1: Scalar, beta2: Scalar, eps: Scalar, weight_decay: Scalar
-) -> dict[str, Scalar]:
+def _coefficients(step: Scalar, lr: Scalar, beta1: Scalar, beta2: Scalar, eps: Scalar, weight_decay: Scalar) -> dict[str, Scalar]:
     correction2 = 1 - beta2**step
     longest = 2 / (1 - beta2) - 1
     length = longest - 2 * step * beta2**step / correction2
@@ -87,9 +85,7 @@ class RAdam(RecordedOptimizer):
         RAdamState,
         lambda o, _: {"exp_avg": 0.0, "exp_avg_sq": 0.0},
         lambda o: (o["lr"], *o["betas"], o["eps"], o["weight_decay"]),
-        lambda o: switches(
-            weight_decay=o["weight_decay"], decoupled=o["decoupled_weight_decay"], maximize=o["maximize"]
-        ),
+        lambda o: switches(weight_decay=o["weight_decay"], decoupled=o["decoupled_weight_decay"], maximize=o["maximize"]),
         _coefficients,
         _leaf,
     )

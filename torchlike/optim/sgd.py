@@ -21,9 +21,7 @@ class SGDState(NamedTuple):
     momentum_buffer: Any = None
 
 
-def _coefficients(
-    step: Scalar, lr: Scalar, momentum: Scalar, dampening: Scalar, weight_decay: Scalar
-) -> dict[str, Scalar]:
+def _coefficients(step: Scalar, lr: Scalar, momentum: Scalar, dampening: Scalar, weight_decay: Scalar) -> dict[str, Scalar]:
     # The buffer starts as the first gradient, undampened: that is a buffer of zeros and a factor of 1.
     dampening = dampening * (step > 1)
     return {"lr": lr, "momentum": momentum, "gain": 1 - dampening, "weight_decay": weight_decay}

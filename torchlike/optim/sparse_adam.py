@@ -37,9 +37,7 @@ class SparseAdam(Optimizer):
             [i, j] for i, group in enumerate(self.param_groups) for j, p in enumerate(group["params"]) if p.is_complex()
         ]
         if complex_params:
-            raise ValueError(
-                f"Complex params at indices {complex_params}: SparseAdam does not support complex parameters"
-            )
+            raise ValueError(f"Complex params at indices {complex_params}: SparseAdam does not support complex parameters")
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Refuse dense gradients; there are no others here."""

@@ -104,9 +104,7 @@ def _first_mismatch(actual: Any, expected: Any, options: _Options) -> _Mismatch 
 def _compare(actual: Any, expected: Any, options: _Options, path: tuple[Any, ...]) -> None:
     if _sequences(actual, expected):
         if len(actual) != len(expected):
-            raise _Mismatch(
-                f"The length of the sequences mismatch: {len(actual)} != {len(expected)}", path, structural=True
-            )
+            raise _Mismatch(f"The length of the sequences mismatch: {len(actual)} != {len(expected)}", path, structural=True)
         for i, (a, b) in enumerate(zip(actual, expected, strict=True)):
             _compare(a, b, options, (*path, i))
     elif isinstance(actual, Mapping) and isinstance(expected, Mapping):
@@ -142,11 +140,7 @@ def _leaf(actual: Any, expected: Any, options: _Options, path: tuple[Any, ...]) 
     elif None in (actual if actual is None else 0, expected if expected is None else 0):
         if actual is not expected:
             raise _Mismatch(f"None mismatch: {actual!r} is not {expected!r}", path)
-    elif (
-        related
-        and all(isinstance(v, Tensor) for v in pair)
-        and (options.allow_subclasses or type(actual) is type(expected))
-    ):
+    elif related and all(isinstance(v, Tensor) for v in pair) and (options.allow_subclasses or type(actual) is type(expected)):
         _tensors(actual, expected, options, path)
     elif related and all(isinstance(v, np.ndarray) for v in pair):
         _tensors(torch.from_numpy(np.array(actual)), torch.from_numpy(np.array(expected)), options, path)

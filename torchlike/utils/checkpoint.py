@@ -172,7 +172,5 @@ def checkpoint_sequential(functions: Any, segments: int, input: Any, use_reentra
 
     size = len(steps) // segments
     for start in range(0, size * (segments - 1), size):
-        input = checkpoint(
-            composed(steps[start : start + size]), input, use_reentrant=use_reentrant, preserve_rng_state=preserve
-        )
+        input = checkpoint(composed(steps[start : start + size]), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
     return composed(steps[size * (segments - 1) :])(input)

@@ -91,8 +91,7 @@ class BackwardHook:
                 continue
             if len(replaced) != len(grads):
                 raise RuntimeError(
-                    "Backward hook returned an invalid number of grad_input, "
-                    f"got {len(replaced)}, but expected {len(grads)}"
+                    f"Backward hook returned an invalid number of grad_input, got {len(replaced)}, but expected {len(grads)}"
                 )
             grads = replaced
         self.grad_outputs = None
@@ -106,8 +105,7 @@ class BackwardHook:
                 continue
             if len(replaced) != len(grads):
                 raise RuntimeError(
-                    "Backward pre hook returned an invalid number of grad_output, "
-                    f"got {len(replaced)}, but expected {len(grads)}"
+                    f"Backward pre hook returned an invalid number of grad_output, got {len(replaced)}, but expected {len(grads)}"
                 )
             grads = replaced
         self.grad_outputs = grads

@@ -68,9 +68,7 @@ def _stretch(tensor: torch.Tensor, value_range: tuple[float, float] | None, scal
     return (tensor - low) / (high - low).clamp(min=1e-5)
 
 
-def save_image(
-    tensor: torch.Tensor | Sequence[torch.Tensor], fp: Any, format: str | None = None, **kwargs: Any
-) -> None:
+def save_image(tensor: torch.Tensor | Sequence[torch.Tensor], fp: Any, format: str | None = None, **kwargs: Any) -> None:
     """Write images, in a grid if they are many, to a file.
 
     Args:

@@ -68,9 +68,7 @@ def test_bad_seeds_raise_as_torchs(seed):
         Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize(
-    "state", [torch.zeros(5056, dtype=torch.uint8), torch.zeros(10, dtype=torch.uint8), torch.zeros(5056)]
-)
+@pytest.mark.parametrize("state", [torch.zeros(5056, dtype=torch.uint8), torch.zeros(10, dtype=torch.uint8), torch.zeros(5056)])
 def test_bad_states_raise_as_torchs_and_change_nothing(state):
     mine = Generator().manual_seed(1)
     before = mine.state_array()

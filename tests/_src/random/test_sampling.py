@@ -204,9 +204,7 @@ def test_poisson(dtype):
 def test_gamma_and_dirichlet(dtype, scale):
     alpha = torch.rand(200, 4, dtype=dtype) * scale
     alpha[0] = torch.tensor([0.0, -1.0, float("nan"), 1.0])
-    check(
-        lambda g: sampling.standard_gamma(g, alpha.numpy()), lambda g: torch._standard_gamma(alpha, generator=g), ulps=4
-    )
+    check(lambda g: sampling.standard_gamma(g, alpha.numpy()), lambda g: torch._standard_gamma(alpha, generator=g), ulps=4)
     check(
         lambda g: sampling.dirichlet(g, alpha[1:].numpy()),
         lambda g: torch._sample_dirichlet(alpha[1:], generator=g),

@@ -184,9 +184,7 @@ def test_any_array(array):
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(
-        st.floats(width=32) | st.integers(-1000, 1000).map(float) | st.sampled_from([INF, NAN, -0.0, 0.5]), max_size=30
-    ),
+    st.lists(st.floats(width=32) | st.integers(-1000, 1000).map(float) | st.sampled_from([INF, NAN, -0.0, 0.5]), max_size=30),
     st.integers(0, 6),
     st.integers(20, 120),
     st.integers(0, 30),

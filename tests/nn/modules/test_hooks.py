@@ -68,9 +68,7 @@ def test_hooks_that_are_always_called():
         net = Fails()
         net.register_forward_hook(lambda m, a, out: calls.append("sometimes"))
         net.register_forward_hook(lambda m, a, out: calls.append(("always", out)), always_call=True)
-        net.register_forward_hook(
-            lambda m, a, k, out: calls.append(("with kwargs", out)), always_call=True, with_kwargs=True
-        )
+        net.register_forward_hook(lambda m, a, k, out: calls.append(("with kwargs", out)), always_call=True, with_kwargs=True)
         errors = told(lambda: net(x))
 
         late = torch.nn.Identity()

@@ -361,9 +361,7 @@ def test_a_buffer_registered_by_an_older_signature():
 
         old = Old()
         old.buffer = torch.nn.Buffer(torch.ones(1))
-        return list(old.state_dict()), told(
-            lambda: setattr(old, "other", torch.nn.Buffer(torch.ones(1), persistent=False))
-        )
+        return list(old.state_dict()), told(lambda: setattr(old, "other", torch.nn.Buffer(torch.ones(1), persistent=False)))
 
     agree(program)
 

@@ -12,14 +12,10 @@ SAMPLERS = {
     "random, fewer than there are": lambda torch, data: data.RandomSampler(range(50), num_samples=13),
     "random with replacement": lambda torch, data: data.RandomSampler(range(50), replacement=True),
     "random with replacement, 64": lambda torch, data: data.RandomSampler(range(5), True, 64),
-    "random with a generator": lambda torch, data: data.RandomSampler(
-        range(9), generator=torch.Generator().manual_seed(3)
-    ),
+    "random with a generator": lambda torch, data: data.RandomSampler(range(9), generator=torch.Generator().manual_seed(3)),
     "subset": lambda torch, data: data.SubsetRandomSampler([5, 3, 8, 1, 9, 2]),
     "weighted": lambda torch, data: data.WeightedRandomSampler([0.1, 0.9, 0.4, 0.7, 3.0, 0.6], 20),
-    "weighted without replacement": lambda torch, data: data.WeightedRandomSampler(
-        [0.9, 0.4, 0.05, 0.2, 0.3], 4, False
-    ),
+    "weighted without replacement": lambda torch, data: data.WeightedRandomSampler([0.9, 0.4, 0.05, 0.2, 0.3], 4, False),
     "weighted by a tensor": lambda torch, data: data.WeightedRandomSampler(torch.tensor([1, 2, 3]), 8),
     "batches": lambda torch, data: data.BatchSampler(data.SequentialSampler(range(10)), 3, False),
     "whole batches": lambda torch, data: data.BatchSampler(data.RandomSampler(range(10)), 3, True),

@@ -43,9 +43,7 @@ def _nothing_is_left_behind():
 
 
 @pytest.mark.parametrize("persistent", [False, True])
-@pytest.mark.parametrize(
-    "options", [{"shuffle": True}, {"batch_size": 4}, {"batch_size": None}, {"prefetch_factor": 1}], ids=str
-)
+@pytest.mark.parametrize("options", [{"shuffle": True}, {"batch_size": 4}, {"batch_size": None}, {"prefetch_factor": 1}], ids=str)
 def test_batches_come_in_torchs_order(options, persistent):
     def program(torch):
         torch.manual_seed(3)
@@ -129,9 +127,7 @@ def test_a_worker_that_cannot_begin(where):
     def begin(worker):
         raise OSError("no such worker")
 
-    loader = (
-        Loader(Broken(), num_workers=1) if where == "stream" else Loader(range(4), num_workers=1, worker_init_fn=begin)
-    )
+    loader = Loader(Broken(), num_workers=1) if where == "stream" else Loader(range(4), num_workers=1, worker_init_fn=begin)
     with pytest.raises(OSError, match=r"Caught OSError in DataLoader worker process 0\.\nOriginal Traceback"):
         list(loader)
 
@@ -193,9 +189,7 @@ def test_a_worker_that_dies_while_sending_is_an_error():
 
 def test_a_timeout_is_torchs_error():
     def program(torch):
-        loader = torch.utils.data.DataLoader(
-            Calls(lambda i: time.sleep(1.2 * (i == 1)) or i), num_workers=1, timeout=0.5
-        )
+        loader = torch.utils.data.DataLoader(Calls(lambda i: time.sleep(1.2 * (i == 1)) or i), num_workers=1, timeout=0.5)
         list(loader)
 
     agree(program)
@@ -217,7 +211,16 @@ def test_streams_that_end_at_different_times(batch_size, persistent):
 
 
 def test_any_order_gives_every_batch_once():
-    loader = Loader(Calls(lambda i: time.sleep(0.05 * (i == 0)) or i, 12), num_workers=2, in_order=False)
+    others = multiprocessing.Event()  # set once something was received: only then are batches from the fifth on handed out
+
+    def item(i):
+        if i >= 4:
+            others.set()
+        elif i == 0:
+            others.wait(30)
+        return i
+
+    loader = Loader(Calls(item, 12), num_workers=2, in_order=False)
     found = [batch.item() for batch in loader]
     assert sorted(found) == list(range(12))
     assert found[0] != 0
@@ -402,9 +405,7 @@ def test_a_script_needs_no_guard_and_may_end_in_the_middle_of_a_pass():
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize(
-    "sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=["ctrl-c", "terminated", "killed"]
-)
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=["ctrl-c", "terminated", "killed"])
 def test_workers_end_with_a_script_that_is_stopped(sent):
     process = start("pass")
     pids = {int(process.stdout.readline()) for _ in range(2)}

@@ -20,8 +20,8 @@ from torchlike._src.operators import registry
 from torchlike._src.operators.registry import OPS, Arrays, Numbers, ops
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Tensor
-from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.devices import device_of
+from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.strides import is_dense
 from torchlike._src.tensor.tape import AccumulateGrad, GradNode, accumulator
 
@@ -403,9 +403,7 @@ def _checked(hook: Any, answer: Any, before: Tensor) -> Tensor:
     if not isinstance(answer, Tensor):
         raise TypeError(f"expected Variable, but hook returned '{type(answer).__name__}'")
     if answer.dtype is not before.dtype:
-        raise RuntimeError(
-            f"hook '{_hook_name(hook)}' has changed the type of value (was {before.type()} got {answer.type()})"
-        )
+        raise RuntimeError(f"hook '{_hook_name(hook)}' has changed the type of value (was {before.type()} got {answer.type()})")
     if answer.shape != before.shape:
         raise RuntimeError(f"hook '{_hook_name(hook)}' has changed the size of value")
     return answer
@@ -433,9 +431,7 @@ def _run_post_hooks(node: GradNode, made: Sequence[Any], cotangents: list[Any], 
     given = tuple([None if g is None else as_tensor(g, create_graph) for g in cotangents])
     for hook in list((node.post_hooks or {}).values()):
         grads = _replaced(hook, hook(grads, given), grads)
-    return [
-        None if g is None else g if create_graph else g._value() for g, i in zip(grads, places, strict=True) if i is not None
-    ]
+    return [None if g is None else g if create_graph else g._value() for g, i in zip(grads, places, strict=True) if i is not None]
 
 
 def _check_nan(node: GradNode, made: Sequence[Any]) -> None:
@@ -543,7 +539,9 @@ def grad(
     roots = [r.tensor() if isinstance(r, GradientEdge) else r for r in roots]
     given = _sequence(grad_outputs, len(roots))
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     allow_unused = materialize_grads if allow_unused is None else allow_unused
     if is_grads_batched:
         rows = [grad(roots, targets, [g[i] for g in given], True, create_graph, True, allow_unused) for i in range(len(given[0]))]

@@ -91,9 +91,7 @@ class FunctionCtx:
                 kept.append((None, None))
                 continue
             if not isinstance(t, Tensor):
-                raise TypeError(
-                    f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}"
-                )
+                raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
             hooks = saving.current_hooks()
             if hooks is not None:
                 kept.append(((hooks, saving.packed(hooks, t)), "packed"))
@@ -147,7 +145,7 @@ class FunctionNode(GradNode):
         own_vjp, own_backward = cls.vjp is not Function.vjp, cls.backward is not Function.backward
         if own_vjp and own_backward:
             raise RuntimeError(
-                f"Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them."
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them."
             )  # fmt: skip
         made = (cls.vjp if own_vjp else cls.backward)(self.ctx, *given)
         made = made if isinstance(made, tuple) else (made,)
@@ -330,7 +328,7 @@ def _give_history(o: Tensor, node: FunctionNode, k: int, dirty: bool) -> None:
     o._node, o._number, o._requires_grad, o._leaf = node, k, True, None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _node_class(cls: type[Function]) -> type[FunctionNode]:
     name = cls.__name__ + "Backward"
     return type(name, (FunctionNode,), {"__module__": cls.__module__, "grad_name": name})

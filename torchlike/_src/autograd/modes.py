@@ -61,7 +61,7 @@ def _decorates(cls: type, args: tuple[Any, ...]) -> bool:
     return len(args) == 1 and callable(args[0]) and not isinstance(args[0], bool)
 
 
-class no_grad(_Mode):  # noqa: N801 - torch's name
+class no_grad(_Mode):
     """Nothing done inside is recorded on the tape."""
 
     def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
@@ -77,7 +77,7 @@ class no_grad(_Mode):  # noqa: N801 - torch's name
         rec.grad = False
 
 
-class enable_grad(_Mode):  # noqa: N801 - torch's name
+class enable_grad(_Mode):
     """What is done inside is recorded on the tape, whatever is around."""
 
     def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
@@ -93,7 +93,7 @@ class enable_grad(_Mode):  # noqa: N801 - torch's name
         rec.grad = True
 
 
-class set_grad_enabled(_Mode):  # noqa: N801 - torch's name
+class set_grad_enabled(_Mode):
     """Turn recording on or off: at once as a function, or for a context."""
 
     def __init__(self, mode: bool) -> None:
@@ -113,7 +113,7 @@ class set_grad_enabled(_Mode):  # noqa: N801 - torch's name
         local.recorder.grad = self.mode
 
 
-class inference_mode(_Mode):  # noqa: N801 - torch's name
+class inference_mode(_Mode):
     """Like `no_grad`, and tensors made inside can never be part of a graph."""
 
     def __new__(cls, mode: Any = True) -> Any:
@@ -147,7 +147,7 @@ def is_inference_mode_enabled() -> bool:
     return local.recorder.inference
 
 
-class set_detect_anomaly:  # noqa: N801 - torch's name
+class set_detect_anomaly:
     """Show where in the forward pass a failing backward came from, and (``check_nan``) fail on NaN; a context, or for good."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
@@ -165,7 +165,7 @@ class set_detect_anomaly:  # noqa: N801 - torch's name
         modes["anomaly"], modes["check_nan"] = self.before
 
 
-class detect_anomaly(set_detect_anomaly):  # noqa: N801 - torch's name
+class detect_anomaly(set_detect_anomaly):
     """`set_detect_anomaly` as a context."""
 
     def __init__(self, check_nan: bool = True) -> None:

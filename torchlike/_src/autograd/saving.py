@@ -15,7 +15,7 @@ Pack = Callable[[Tensor], Any]
 Unpack = Callable[[Any], Tensor]
 
 
-class saved_tensors_hooks:  # noqa: N801 - torch's name
+class saved_tensors_hooks:
     """Within this context, what is saved for backward goes through ``pack_hook``, and comes back through ``unpack_hook``.
 
     An op whose gradient depends on its result, not on its inputs, is computed from the inputs here: the hooks are called
@@ -37,14 +37,14 @@ class saved_tensors_hooks:  # noqa: N801 - torch's name
         local.recorder.modes["saved_hooks"].pop()
 
 
-class save_on_cpu(saved_tensors_hooks):  # noqa: N801 - torch's name
+class save_on_cpu(saved_tensors_hooks):
     """Keep what is saved for backward in the host's memory."""
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
         super().__init__(lambda t: (t.device, t.cpu()), lambda packed: packed[1].to(packed[0]))
 
 
-class disable_saved_tensors_hooks:  # noqa: N801 - torch's name
+class disable_saved_tensors_hooks:
     """Within this context, entering `saved_tensors_hooks` raises RuntimeError with this message."""
 
     def __init__(self, error_message: str) -> None:

@@ -85,9 +85,7 @@ def added() -> dict[str, Any]:
     for entry in _added:
         if isinstance(entry, tuple):
             if len(entry) != 2:
-                raise ValueError(
-                    f"Expected tuple of length 2 (global, full path), but got tuple of length: {len(entry)}"
-                )
+                raise ValueError(f"Expected tuple of length 2 (global, full path), but got tuple of length: {len(entry)}")
             if type(entry[1]) is not str:
                 raise TypeError(f"Expected second item in tuple to be str, but got: {type(entry[1])}")
             found[entry[1]] = entry[0]

@@ -95,8 +95,7 @@ class ArchiveWriter:
         """Write the version, the identity of the contents, and the directory."""
         self.record("version", b"%d\n" % VERSION)
         identity = "".join(
-            f"{int.from_bytes(_digest(text), 'big') % 10**20:020d}"
-            for text in (self._checksum_of_names, self._checksum_of_data)
+            f"{int.from_bytes(_digest(text), 'big') % 10**20:020d}" for text in (self._checksum_of_names, self._checksum_of_data)
         )
         self.record(".data/serialization_id", identity.encode())
 
@@ -148,9 +147,7 @@ class ArchiveReader:
                 f"file in archive is not in a subdirectory: {entries[0].filename}. This zip archive was not "
                 "written by torch.save."
             )
-        self._entries = {
-            entry.filename[len(folder) + 1 :]: entry for entry in entries if entry.filename.startswith(f"{folder}/")
-        }
+        self._entries = {entry.filename[len(folder) + 1 :]: entry for entry in entries if entry.filename.startswith(f"{folder}/")}
         self._reject_overlaps(entries)
         self._check_version()
 

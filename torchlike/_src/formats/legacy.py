@@ -109,9 +109,7 @@ def _read_storage(file: BinaryIO, dtype: dtypes.dtype, location: str, numel: int
         raise RuntimeError(f"storage has wrong byte size: expected {numel} got {found}")
     size = numel * dtype.itemsize
     if size > archive.bytes_left(file):
-        raise RuntimeError(
-            f"unexpected EOF, expected {size - archive.bytes_left(file)} more bytes. The file might be corrupted."
-        )
+        raise RuntimeError(f"unexpected EOF, expected {size - archive.bytes_left(file)} more bytes. The file might be corrupted.")
     memory = archive.aligned_empty(size)
     archive.read_exactly(file, memoryview(memory))
     storage = UntypedStorage._wrap(swapped(memory, dtype) if swap else memory)

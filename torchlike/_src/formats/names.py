@@ -88,9 +88,7 @@ def torch_name_of(value: object, name: str) -> tuple[str, str] | None:
         except AttributeError:
             continue
     if module.startswith("torchlike") or any(value is op.call for op in OPS.values()):
-        raise pickle.PicklingError(
-            f"{module}.{name} has no public name, so a file that names it could not be read back"
-        )
+        raise pickle.PicklingError(f"{module}.{name} has no public name, so a file that names it could not be read back")
     return None  # an object of the real torch
 
 

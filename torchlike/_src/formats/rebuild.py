@@ -52,9 +52,7 @@ def _rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: object
     return torch.nn.Parameter(data, bool(requires_grad))
 
 
-def _rebuild_parameter_with_state(
-    data: Tensor, requires_grad: bool, backward_hooks: object, state: Any
-) -> "torch.nn.Parameter":
+def _rebuild_parameter_with_state(data: Tensor, requires_grad: bool, backward_hooks: object, state: Any) -> "torch.nn.Parameter":
     parameter = _rebuild_parameter(data, requires_grad, backward_hooks)
     _set_state(parameter, state)
     return parameter

@@ -102,8 +102,7 @@ class WeightsUnpickler(_Careful):
             self.append(cls.__new__(cls, *args))
         else:
             raise allowed.NotAllowed(
-                "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got "
-                f"{_short(cls)}"
+                f"Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got {_short(cls)}"
             )
 
     def load_build(self) -> None:

@@ -311,9 +311,7 @@ def prelu(input: Array, weight: Array) -> Array:
         weight: one slope, or one for each of the ``C`` channels.
     """
     if input.dtype != weight.dtype:
-        raise RuntimeError(
-            f"prelu: Type promoting not supported. Got {scalar_type(input.dtype)} and {scalar_type(weight.dtype)}"
-        )
+        raise RuntimeError(f"prelu: Type promoting not supported. Got {scalar_type(input.dtype)} and {scalar_type(weight.dtype)}")
     if weight.ndim > 1:
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
     if weight.size != 1:
@@ -330,9 +328,7 @@ def prelu(input: Array, weight: Array) -> Array:
 
 
 @composite("rrelu", method=False)
-def rrelu(
-    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
-) -> Any:
+def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None) -> Any:
     """`leaky_relu` with a slope drawn from ``[lower, upper)`` for each element, or their mean outside training."""
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
@@ -343,9 +339,7 @@ def rrelu(
 
 
 @composite("rrelu_", method=False)
-def rrelu_(
-    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
-) -> Any:
+def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None) -> Any:
     """`rrelu` in place."""
     if not training:
         return ops["_C._nn.leaky_relu_"](input, (lower + upper) / 2)

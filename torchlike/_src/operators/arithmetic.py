@@ -9,7 +9,18 @@ from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, promote, to_float, type_name
 from torchlike._src.operators.registry import Array, Number, Operand, composite, op, ops
-from torchlike._src.operators.support import as_dtype, checked, is_array, is_number, on_host, operands, refuse, underivable, widen, wrap
+from torchlike._src.operators.support import (
+    as_dtype,
+    checked,
+    is_array,
+    is_number,
+    on_host,
+    operands,
+    refuse,
+    underivable,
+    widen,
+    wrap,
+)
 
 _BOOL = np.dtype(bool)
 
@@ -43,7 +54,7 @@ def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
 
 
 def _difference_operands(input: Any, other: Any) -> tuple[Any, Any]:
-    bools = [is_array(x) and CATEGORY[np.dtype(x.dtype)] == BOOL or isinstance(x, bool) for x in (input, other)]
+    bools = [(is_array(x) and CATEGORY[np.dtype(x.dtype)] == BOOL) or isinstance(x, bool) for x in (input, other)]
     if all(bools):
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. "
@@ -102,7 +113,14 @@ def true_divide(input: Operand, other: Operand) -> Array:
     return jnp.true_divide(input, other)
 
 
-@op("_reflected_div", promote="float", method=False, grad_name="MulBackward0", operators=("__rtruediv__", "__rdiv__"), saves=("input:other", "other"))
+@op(
+    "_reflected_div",
+    promote="float",
+    method=False,
+    grad_name="MulBackward0",
+    operators=("__rtruediv__", "__rdiv__"),
+    saves=("input:other", "other"),
+)
 def _reflected_div(input: Operand, other: Operand) -> Array:
     """``input / other`` with the rounding of torch's ``2 / x``, which is ``x.reciprocal() * 2``."""
     input, other = operands(input, other)
@@ -111,9 +129,7 @@ def _reflected_div(input: Operand, other: Operand) -> Array:
 
 def _check_rounding(rounding_mode: str | None) -> None:
     if rounding_mode not in (None, "trunc", "floor"):
-        raise RuntimeError(
-            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
-        )
+        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
 
 
 def _check_divisor(input: Any, other: Any, *_: Any, **__: Any) -> None:
@@ -135,7 +151,15 @@ def _host_division(function: Any) -> Any:
     return host
 
 
-@op("_div_rounded", promote="common", method=False, inplace=True, out=True, grad_name="DivBackward2", saves=("input:other", "other"))
+@op(
+    "_div_rounded",
+    promote="common",
+    method=False,
+    inplace=True,
+    out=True,
+    grad_name="DivBackward2",
+    saves=("input:other", "other"),
+)
 @checked(_check_divisor)
 def _div_rounded(input: Operand, other: Operand, rounding_mode: str) -> Array:
     """``input / other`` rounded towards zero (``"trunc"``) or down (``"floor"``); the gradient is zero."""

@@ -70,9 +70,7 @@ def rot90(input: Array, k: int = 1, dims: Sequence[int] = (0, 1)) -> Array:
     if input.ndim < 2:
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {input.ndim}")
     if dims[0] == dims[1] or abs(dims[0] - dims[1]) == input.ndim:
-        raise RuntimeError(
-            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
-        )
+        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
     for i, d in enumerate(dims):
         if not -input.ndim <= d < input.ndim:
             raise IndexError(f"Rotation dim{i} out of range, dim{i} = {d}")
@@ -81,9 +79,7 @@ def rot90(input: Array, k: int = 1, dims: Sequence[int] = (0, 1)) -> Array:
 
 def _check_repeats(shape: tuple[int, ...], repeats: tuple[int, ...]) -> None:
     if len(repeats) < len(shape):
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        )
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
     full = [n * r for n, r in zip((1,) * (len(repeats) - len(shape)) + shape, repeats, strict=True)]
     for n in full:
         if n < 0:
@@ -161,8 +157,7 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
 def _check_writable(src: Array, place: tuple[int, ...]) -> None:
     if src.shape != place:
         raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, "
-            f"slice size = {list(place)}"
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(place)}"
         )
 
 
@@ -172,9 +167,7 @@ def select_scatter(input: Array, src: Array, dim: int, index: int) -> Array:
     axis = normalize_dim(dim, input.ndim)
     size = input.shape[axis]
     if not -size <= index < size:
-        raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {axis}"
-        )
+        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {axis}")
     at = (slice(None),) * axis + (index % size,)
     _check_writable(src, input.shape[:axis] + input.shape[axis + 1 :])
     return input.at[at].set(src.astype(input.dtype))

@@ -42,9 +42,7 @@ def _check(query: Array, key: Array, value: Array, attn_mask: Array | None, is_c
         require_floating(query, "scaled_dot_product_attention")
     if attn_mask is not None:
         if is_causal:
-            raise RuntimeError(
-                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
-            )
+            raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
         if attn_mask.dtype not in (jnp.bool_, jnp.float32, query.dtype):
             raise RuntimeError(
                 "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
@@ -74,9 +72,7 @@ def _common_batch(*arrays: Array) -> list[Array]:
     return [jnp.broadcast_to(a, lead + a.shape[-2:]) for a in arrays]
 
 
-def _weights(
-    query: Array, key: Array, attn_mask: Array | None, is_causal: bool, scale: float | None
-) -> Array:
+def _weights(query: Array, key: Array, attn_mask: Array | None, is_causal: bool, scale: float | None) -> Array:
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     batch = tuple(range(query.ndim - 2))
     wide = jnp.float32 if query.dtype in (jnp.float16, jnp.bfloat16) else None

@@ -28,9 +28,7 @@ def _host_ordered(kernel: str, function: Callable[..., Any]) -> Callable[..., An
     return host
 
 
-@op(
-    "eq", promote="common", inplace=True, out=True, operators=("__eq__",), host=on_host(np.equal), differentiable=False
-)
+@op("eq", promote="common", inplace=True, out=True, operators=("__eq__",), host=on_host(np.equal), differentiable=False)
 def eq(input: Operand, other: Operand) -> Array:
     """``input == other``."""
     input, other = operands(input, other)
@@ -84,9 +82,7 @@ def ge(input: Operand, other: Operand) -> Array:
 
 
 @op("isclose", differentiable=False)
-def isclose(
-    input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
-) -> Array:
+def isclose(input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Array:
     """Where ``|input - other| <= atol + rtol * |other|``.
 
     Raises:
@@ -153,9 +149,7 @@ def _truth(input: Array, other: Array) -> tuple[Array, Array]:
     return operands(input.astype(bool), other.astype(bool))
 
 
-@op(
-    "bitwise_not", inplace=True, out=True, differentiable=False, host=on_host(np.invert)
-)
+@op("bitwise_not", inplace=True, out=True, differentiable=False, host=on_host(np.invert))
 def bitwise_not(input: Array) -> Array:
     """The complement of the bits; of bools the negation."""
     refuse("bitwise_not_cpu", input, FLOAT, COMPLEX)

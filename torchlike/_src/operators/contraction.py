@@ -64,9 +64,7 @@ def _terms(equation: str, operands: Sequence[Any]) -> tuple[list[str], str | Non
                     f"einsum(): invalid subscript given at index {at + i} in the equation string, subscripts must be in [a-zA-Z]"
                 )
         if "." in plain:
-            raise RuntimeError(
-                f"einsum(): found '.' for operand {number} that is not part of any ellipsis"
-            )
+            raise RuntimeError(f"einsum(): found '.' for operand {number} that is not part of any ellipsis")
         if "..." in term:
             if len(plain) > x.ndim:
                 raise RuntimeError(
@@ -107,9 +105,7 @@ def _einsum(operands: Arrays, equation: str) -> Array:
             if plain.count(c) > 1:
                 raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output")
             if not any(c in t for t in full):
-                raise RuntimeError(
-                    f"einsum(): output subscript {c} does not appear in the equation for any input operand"
-                )
+                raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand")
         result = result.replace("...", names)
     sizes: dict[str, int] = {}
     for number, (term, x) in enumerate(zip(full, operands, strict=True)):

@@ -28,14 +28,11 @@ def _expand(value: int | Sequence[int], n: int, name: str) -> tuple[int, ...]:
     return values
 
 
-def _check(
-    input: Array, weight: Array, bias: Array | None, groups: int, n: int, transposed: bool, name: str
-) -> None:
+def _check(input: Array, weight: Array, bias: Array | None, groups: int, n: int, transposed: bool, name: str) -> None:
     """torch's complaints about ranks, dtypes and channel counts; ``input`` may lack its batch dimension."""
     if input.ndim not in (n + 1, n + 2):
         raise RuntimeError(
-            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, "
-            f"but got input of size: {sizes(input.shape)}"
+            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: {sizes(input.shape)}"
         )
     if weight.ndim != n + 2:
         raise RuntimeError(
@@ -44,18 +41,14 @@ def _check(
         )
     if input.dtype != weight.dtype:
         if jnp.issubdtype(input.dtype, jnp.integer):
-            raise RuntimeError(
-                f"expected scalar type {scalar_type(input.dtype)} but found {scalar_type(weight.dtype)}"
-            )
+            raise RuntimeError(f"expected scalar type {scalar_type(input.dtype)} but found {scalar_type(weight.dtype)}")
         raise RuntimeError(
             f"Input type (torch.{scalar_type(input.dtype)}Tensor) and weight type "
             f"(torch.{scalar_type(weight.dtype)}Tensor) should be the same or input should be a MKLDNN tensor "
             "and weight is a dense tensor"
         )
     if bias is not None and bias.dtype != input.dtype:
-        raise RuntimeError(
-            f"Input type ({c_type(input.dtype)}) and bias type ({c_type(bias.dtype)}) should be the same"
-        )
+        raise RuntimeError(f"Input type ({c_type(input.dtype)}) and bias type ({c_type(bias.dtype)}) should be the same")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     shape = sizes(weight.shape)
@@ -227,9 +220,7 @@ def _conv_transpose(
             for what, vs in (("output_padding", extra), ("stride", stride), ("dilation", dilation))
             for word, v in zip(words, vs, strict=True)
         ]
-        raise RuntimeError(
-            "output padding must be smaller than either stride or dilation, but got " + " ".join(values)
-        )
+        raise RuntimeError("output padding must be smaller than either stride or dilation, but got " + " ".join(values))
     x = input if input.ndim == n + 2 else input[None]
     spatial = tuple(
         (size - 1) * s - 2 * p + d * (k - 1) + e + 1

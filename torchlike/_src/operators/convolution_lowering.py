@@ -132,9 +132,7 @@ def _taps(x: Array, geometry: _Geometry) -> list[Array]:
     for tap in geometry.taps:
         start = [t * d for t, d in zip(tap, geometry.dilation, strict=True)]
         limit = [a + (o - 1) * s + 1 for a, o, s in zip(start, geometry.out, geometry.stride, strict=True)]
-        seen.append(
-            lax.slice(padded, [0] * lead + start, [*padded.shape[:lead], *limit], [1] * lead + [*geometry.stride])
-        )
+        seen.append(lax.slice(padded, [0] * lead + start, [*padded.shape[:lead], *limit], [1] * lead + [*geometry.stride]))
     return seen
 
 
@@ -183,9 +181,7 @@ def _input_gradient(g: Array, w: Array, geometry: _Geometry) -> Array:
     return _in_portions(some, geometry, g)
 
 
-def convolve_transposed(
-    x: Array, w: Array, spatial: Ints, stride: Ints, pads: Pads, dilation: Ints, groups: int
-) -> Array:
+def convolve_transposed(x: Array, w: Array, spatial: Ints, stride: Ints, pads: Pads, dilation: Ints, groups: int) -> Array:
     """The transpose of `convolve` with respect to its input: ``(N, C, *)`` with ``(C, O // groups, *)``.
 
     Args:

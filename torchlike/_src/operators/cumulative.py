@@ -87,9 +87,7 @@ def logcumsumexp(input: Array, dim: int) -> Array:
 
 
 @op("diff", out=True, grad_name="SubBackward0", saves=())
-def diff(
-    input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, append: Array | None = None
-) -> Array:
+def diff(input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, append: Array | None = None) -> Array:
     """The ``n``-th differences of neighbours along ``dim``."""
     if input.ndim == 0:
         raise RuntimeError("diff expects input to be at least one-dimensional")

@@ -37,9 +37,7 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> 
     """``x1 · x2 / (max(|x1|, eps) max(|x2|, eps))`` along ``dim``."""
     require_broadcast(x1, x2)
     if not (is_floating(x1) or is_complex(x1)):
-        raise RuntimeError(
-            f"expected common dtype to be floating point, yet common dtype is {scalar_type(x1.dtype)}"
-        )
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {scalar_type(x1.dtype)}")
     a, b = jnp.broadcast_arrays(opmath(x1), opmath(x2))
     axis = normalize_dim(dim, a.ndim)
     if a.ndim == 0:

@@ -58,9 +58,7 @@ scale_gradient.defvjp(lambda x, factor: (x, factor), lambda factor, g: (g * fact
 
 
 @composite("embedding", method=False)
-def embedding(
-    weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
-) -> Any:
+def embedding(weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
     """`nn.functional.embedding` in ATen's order of arguments; ``sparse`` is ignored, gradients are dense."""
     return ops["_embedding"](weight, indices, padding_idx, scale_grad_by_freq)
 

@@ -194,9 +194,7 @@ _QR_MODES = {"reduced": False, "complete": True, "r": False}
 def linalg_qr(A: Array, mode: str = "reduced") -> tuple[Array, Array]:
     """``A = Q @ R`` with orthonormal columns in ``Q`` and an upper triangular ``R``."""
     if mode not in _QR_MODES:
-        raise RuntimeError(
-            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
-        )
+        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
     check_matrix("linalg.qr", A)
     if mode == "r":
         return jnp.zeros((0,), A.dtype), jnp.linalg.qr(A, mode="r")
@@ -287,7 +285,9 @@ def eig(A: Array) -> tuple[Array, Array]:
     if not A.size:
         empty = A.astype(to_complex(np.dtype(A.dtype)))
         return empty[..., 0], empty
-    values, vectors = lax.linalg.eig(A.astype(to_complex(np.dtype(A.dtype))), compute_left_eigenvectors=False, enable_eigvec_derivs=True)
+    values, vectors = lax.linalg.eig(
+        A.astype(to_complex(np.dtype(A.dtype))), compute_left_eigenvectors=False, enable_eigvec_derivs=True
+    )
     return values, vectors
 
 
@@ -372,7 +372,14 @@ def older_lu_solve(b: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> 
     return ops["linalg.lu_solve"](LU_data, LU_pivots, b, **({} if out is None else {"out": out}))
 
 
-@op("linalg.householder_product", "orgqr", method="orgqr", out=True, saves=("input", "tau", "result"), grad_name="LinalgHouseholderProductBackward0")
+@op(
+    "linalg.householder_product",
+    "orgqr",
+    method="orgqr",
+    out=True,
+    saves=("input", "tau", "result"),
+    grad_name="LinalgHouseholderProductBackward0",
+)
 def householder_product(input: Array, tau: Array) -> Array:
     """The first columns of the product of Householder reflections, as `geqrf` gives them."""
     check_matrix("linalg.householder_product", input)

@@ -51,7 +51,7 @@ def _one(name: str, x: Array, n: int | None, dim: int, norm: str | None, to_size
     """The input made ready for a transform along one dimension: cut or filled to its size."""
     _check_norm(norm)
     axis = normalize_dim(dim, x.ndim)
-    if n is not None and n < 1 or n is None and not (x.ndim and x.shape[axis]):
+    if (n is not None and n < 1) or (n is None and not (x.ndim and x.shape[axis])):
         raise RuntimeError(f"Invalid number of data points ({x.shape[axis] if n is None else n}) specified")
     return x if n is None else _resized(x, to_size(n), axis), axis
 
@@ -141,9 +141,7 @@ def _many(x: Array, s: Sequence[int] | None, dim: Sequence[int] | None, norm: st
             raise RuntimeError("When given, dim and shape arguments must have the same length")
     elif s is not None:
         if len(s) > x.ndim:
-            raise RuntimeError(
-                f"Got shape with {len(s)} values but input tensor only has {x.ndim} dimensions."
-            )
+            raise RuntimeError(f"Got shape with {len(s)} values but input tensor only has {x.ndim} dimensions.")
         axes = list(range(x.ndim - len(s), x.ndim))
     else:
         axes = list(range(x.ndim))

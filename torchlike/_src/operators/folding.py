@@ -31,9 +31,7 @@ def _window(size: tuple[int, int], kernel_size: Pair, dilation: Pair, padding: P
         if min(h, w) <= 0:
             raise RuntimeError(f"{what} should be greater than zero, but got {name}_height: {h} {name}_width: {w}")
     if min(padding) < 0:
-        raise RuntimeError(
-            f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}"
-        )
+        raise RuntimeError(f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}")
     out = tuple(
         (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, d, p, s in zip(size, kernel, dilation, padding, stride, strict=True)
     )
@@ -78,9 +76,7 @@ def unfold(input: Array, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 
 
 
 @op("nn.functional.fold", "_C._nn.col2im", grad_name="Col2ImBackward0", saves=())
-def fold(
-    input: Array, output_size: Pair, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0, stride: Pair = 1
-) -> Array:
+def fold(input: Array, output_size: Pair, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0, stride: Pair = 1) -> Array:
     """The transpose of `unfold`: blocks are added up where they came from.
 
     Args:
@@ -125,8 +121,7 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
     r = upscale_factor
     if input.ndim < 3:
         raise RuntimeError(
-            "pixel_shuffle expects input to have at least 3 dimensions, "
-            f"but got input with {input.ndim} dimension(s)"
+            f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
         )
     if r <= 0:
         raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
@@ -148,8 +143,7 @@ def pixel_unshuffle(input: Array, downscale_factor: int) -> Array:
     r = downscale_factor
     if input.ndim < 3:
         raise RuntimeError(
-            "pixel_unshuffle expects input to have at least 3 dimensions, "
-            f"but got input with {input.ndim} dimension(s)"
+            f"pixel_unshuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
         )
     if r <= 0:
         raise RuntimeError(f"pixel_unshuffle expects a positive downscale_factor, but got {r}")

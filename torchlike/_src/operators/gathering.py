@@ -118,9 +118,7 @@ def _entries(input: Any, indices: Sequence[Any]) -> tuple[tuple[Any, ...], tuple
         shape = broadcast_shapes(*(a.shape for a in arrays))
     except RuntimeError:
         shapes = ", ".join(str(list(a.shape)) for a in arrays)
-        raise IndexError(
-            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
-        ) from None
+        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}") from None
     return tuple(slice(None) if i is None else i for i in indices), shape
 
 

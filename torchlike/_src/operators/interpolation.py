@@ -98,9 +98,7 @@ def _cubic(size: int, out: int, scale: float | None, align_corners: bool, dtype:
     return _Taps(places, weights.astype(dtype), size)
 
 
-def _antialiased(
-    size: int, out: int, scale: float | None, align_corners: bool, dtype: Any, cubic: bool
-) -> _Taps:
+def _antialiased(size: int, out: int, scale: float | None, align_corners: bool, dtype: Any, cubic: bool) -> _Taps:
     """A kernel that widens with the ratio, so that every input counts; its weights add up to 1."""
     ratio = _ratio(size, out, scale, align_corners)
     stretch = max(ratio, 1.0)
@@ -131,9 +129,7 @@ def _interpolate(
     if min(*size, *spatial) <= 0:
         letters = "DHW"[-len(size) :]
         given, made = (", ".join(f"{c}: {v}" for c, v in zip(letters, vs, strict=True)) for vs in (spatial, size))
-        raise RuntimeError(
-            f"Input and output sizes should be greater than 0, but got input ({given}) output ({made})"
-        )
+        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input ({given}) output ({made})")
     if input.shape[1] == 0:
         raise RuntimeError(f"Non-empty {input.ndim}D data tensor expected but got a tensor with sizes {sizes(input.shape)}")
     byte = input.dtype == jnp.uint8
@@ -183,8 +179,7 @@ def interpolate(
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
             raise ValueError(
-                "align_corners option can only be set with the interpolating modes: "
-                "linear | bilinear | bicubic | trilinear"
+                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
             )
     else:
         align_corners = bool(align_corners)

@@ -60,8 +60,7 @@ def _check_stack(tensors: Sequence[Any], dim: int) -> int:
     for i, x in enumerate(tensors):
         if x.shape != first:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(x.shape)} "
-                f"at entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(x.shape)} at entry {i}"
             )
     return dim
 

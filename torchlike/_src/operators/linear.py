@@ -23,9 +23,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     if weight.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
     if input.dtype != weight.dtype:
-        raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {c_type(input.dtype)} != {c_type(weight.dtype)}"
-        )
+        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {c_type(input.dtype)} != {c_type(weight.dtype)}")
     rows = 1
     for n in input.shape[:-1]:
         rows *= n
@@ -42,16 +40,14 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
         if input.ndim == 0:
             raise RuntimeError("both arguments to linear need to be at least 1D, but they are 0D and 2D")
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and "
-            f"{weight.shape[1]}x{weight.shape[0]})"
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and {weight.shape[1]}x{weight.shape[0]})"
         )
     result = lax.dot_general(input, weight, (((input.ndim - 1,), (weight.ndim - 1,)), ((), ())))
     if bias is None:
         return result
     if bias.dtype != input.dtype:
         raise RuntimeError(
-            "self and mat2 must have the same dtype, "
-            f"but got {scalar_type(bias.dtype)} and {scalar_type(input.dtype)}"
+            f"self and mat2 must have the same dtype, but got {scalar_type(bias.dtype)} and {scalar_type(input.dtype)}"
         )
     features = weight.shape[0] if weight.ndim == 2 else 1
     if bias.ndim and bias.shape[-1] not in (1, features):
@@ -63,7 +59,12 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     return result + bias
 
 
-@op("bilinear", "nn.functional.bilinear", method=False, saves=("input1:input2,weight", "input2:input1,weight", "weight:input1,input2"))
+@op(
+    "bilinear",
+    "nn.functional.bilinear",
+    method=False,
+    saves=("input1:input2,weight", "input2:input1,weight", "weight:input1,input2"),
+)
 def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = None) -> Array:
     """``y[k] = input1 @ weight[k] @ input2 + bias[k]``.
 
@@ -83,8 +84,7 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
     for name, x, axis in (("input1", input1, 1), ("input2", input2, 2)):
         if x.shape[-1] != weight.shape[axis]:
             raise RuntimeError(
-                f"bilinear(): {name} size does not match weight size: "
-                f"got {x.shape[-1]} but expected {weight.shape[axis]}"
+                f"bilinear(): {name} size does not match weight size: got {x.shape[-1]} but expected {weight.shape[axis]}"
             )
     if bias is not None and bias.shape[0] != weight.shape[0]:
         raise RuntimeError(

@@ -153,9 +153,7 @@ def smooth_l1_loss(
 
 
 @op("nn.functional.huber_loss", promote="common", saves=("input", "target", "weight"))
-def huber_loss(
-    input: Array, target: Array, reduction: str = "mean", delta: float = 1.0, weight: Array | None = None
-) -> Array:
+def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0, weight: Array | None = None) -> Array:
     """``z² / 2`` below ``delta``, else ``delta (z - delta / 2)``, with ``z = |input - target|``.
 
     Source:
@@ -184,9 +182,7 @@ def _binary_cross_entropy(p: Array, target: Array) -> Array:
 
 
 @_binary_cross_entropy.defjvp
-def _binary_cross_entropy_jvp(
-    primals: tuple[Array, Array], tangents: tuple[Array, Array]
-) -> tuple[Array, Array]:
+def _binary_cross_entropy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     # As torch: the bound is not seen by the derivative, the denominator has a bound of its own.
     p, target = primals
     slope = (p - target) / jnp.maximum(lax.stop_gradient((1 - p) * p), 1e-12)
@@ -268,13 +264,11 @@ def binary_cross_entropy_with_logits(
     check_reduction(reduction)
     if input.shape != target.shape:
         raise ValueError(
-            f"Target size (torch.Size({sizes(target.shape)})) must be the same as input size "
-            f"(torch.Size({sizes(input.shape)}))"
+            f"Target size (torch.Size({sizes(target.shape)})) must be the same as input size (torch.Size({sizes(input.shape)}))"
         )
     if not jnp.issubdtype(target.dtype, jnp.inexact):
         raise RuntimeError(
-            f"result type {scalar_type(input.dtype)} can't be cast to the desired output type "
-            f"{scalar_type(target.dtype)}"
+            f"result type {scalar_type(input.dtype)} can't be cast to the desired output type {scalar_type(target.dtype)}"
         )
     require_floating(input, "log_sigmoid_cpu")
     minus_log_sigmoid = jnp.logaddexp(-input, jnp.zeros((), input.dtype))

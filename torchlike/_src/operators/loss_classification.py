@@ -87,9 +87,7 @@ def _check_classes(input: Array, target: Array, weight: Array | None) -> int:
         if target.shape != input.shape[:1] + input.shape[2:]:
             raise RuntimeError(f"size mismatch (got input: {sizes(input.shape)} , target: {sizes(target.shape)}")
     elif target.shape != input.shape[:1] + input.shape[2:]:
-        raise RuntimeError(
-            f"Expected target size {sizes(input.shape[:1] + input.shape[2:])}, got {sizes(target.shape)}"
-        )
+        raise RuntimeError(f"Expected target size {sizes(input.shape[:1] + input.shape[2:])}, got {sizes(target.shape)}")
     if target.dtype not in (jnp.int64, jnp.uint8):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {scalar_type(target.dtype)}")
     if weight is not None:
@@ -99,9 +97,7 @@ def _check_classes(input: Array, target: Array, weight: Array | None) -> int:
                 f"but got weight tensor of shape: {sizes(weight.shape)}"
             )
         if weight.dtype != input.dtype:
-            raise RuntimeError(
-                f"expected scalar type {scalar_type(input.dtype)} but found {scalar_type(weight.dtype)}"
-            )
+            raise RuntimeError(f"expected scalar type {scalar_type(input.dtype)} but found {scalar_type(weight.dtype)}")
     return 1 if input.ndim > 1 else 0
 
 
@@ -190,9 +186,7 @@ def _probability_cross_entropy(
     input: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str, smoothing: float
 ) -> Array:
     if not is_floating(target):
-        raise RuntimeError(
-            f"Expected floating point type for target with class probabilities, got {scalar_type(target.dtype)}"
-        )
+        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {scalar_type(target.dtype)}")
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
     axis = 1 if input.ndim > 1 else 0

@@ -114,9 +114,7 @@ def ctc_loss(
     reduction = ("none", "mean", "sum")[reduction] if isinstance(reduction, int) else reduction
     check_reduction(reduction)
     given = []
-    for position, (name, lengths) in enumerate(
-        (("input_lengths", input_lengths), ("target_lengths", target_lengths)), start=2
-    ):
+    for position, (name, lengths) in enumerate((("input_lengths", input_lengths), ("target_lengths", target_lengths)), start=2):
         if is_tensor(lengths):
             if lengths.is_floating_point():
                 raise RuntimeError(f"{name} must be integral")

@@ -247,9 +247,7 @@ def multi_margin_loss(
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
     if input.ndim > 2 or 0 in input.shape[1:]:
-        raise RuntimeError(
-            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {sizes(input.shape)}"
-        )
+        raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {sizes(input.shape)}")
     x = input.reshape(-1, input.shape[-1] if input.ndim else 1)
     n, classes = x.shape
     if target.ndim > 1 or target.size != n:
@@ -289,9 +287,7 @@ def multilabel_margin_loss(
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     if input.ndim > 2 or 0 in input.shape[1:]:
-        raise RuntimeError(
-            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {sizes(input.shape)}"
-        )
+        raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {sizes(input.shape)}")
     if target.shape != input.shape:
         raise RuntimeError(f"inconsistent target size: {sizes(target.shape)} for input of size: {sizes(input.shape)}")
     if target.dtype != jnp.int64:

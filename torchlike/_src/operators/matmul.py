@@ -33,8 +33,7 @@ def _check_mm(mat1: Any, mat2: Any) -> None:
 def _check_product(mat1: Any, mat2: Any) -> None:
     if mat1.shape[1] != mat2.shape[0]:
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({mat1.shape[0]}x{mat1.shape[1]} and "
-            f"{mat2.shape[0]}x{mat2.shape[1]})"
+            f"mat1 and mat2 shapes cannot be multiplied ({mat1.shape[0]}x{mat1.shape[1]} and {mat2.shape[0]}x{mat2.shape[1]})"
         )
     if mat1.dtype != mat2.dtype:
         first, second = (type_name(np.dtype(m.dtype)) for m in (mat1, mat2))
@@ -168,16 +167,13 @@ def _matmul_folded(input: Array, other: Array) -> Array:
     rows = int(np.prod(input.shape[:-1]))
     if other.ndim == 1:
         if input.shape[-1] != other.shape[0]:
-            raise RuntimeError(
-                f"size mismatch, got input ({rows}), mat ({rows}x{input.shape[-1]}), vec ({other.shape[0]})"
-            )
+            raise RuntimeError(f"size mismatch, got input ({rows}), mat ({rows}x{input.shape[-1]}), vec ({other.shape[0]})")
         if input.dtype != other.dtype:
             a, b = _names(input, other)
             raise RuntimeError(f"addmv input tensors must have the same dtype, but got {b}, {a}, and {b}")
     elif input.shape[-1] != other.shape[0]:
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and "
-            f"{other.shape[0]}x{other.shape[1]})"
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and {other.shape[0]}x{other.shape[1]})"
         )
     elif input.dtype != other.dtype:
         first, second = (type_name(np.dtype(m.dtype)) for m in (input, other))
@@ -242,8 +238,7 @@ def inner(input: Array, other: Array) -> Array:
         return input * other
     if input.shape[-1] != other.shape[-1]:
         raise RuntimeError(
-            "inner() the last dimension must match on both input tensors but got shapes "
-            f"{_shape(input)} and {_shape(other)}"
+            f"inner() the last dimension must match on both input tensors but got shapes {_shape(input)} and {_shape(other)}"
         )
     if input.dtype != other.dtype:
         first, second = (type_name(np.dtype(m.dtype)) for m in (input, other))
@@ -341,14 +336,10 @@ def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alph
         if batch.ndim != 3:
             raise RuntimeError(f"batch{i} must be a 3D tensor")
     if batch1.shape[0] != batch2.shape[0]:
-        raise RuntimeError(
-            "batch1 and batch2 must have same number of batches, got "
-            f"{batch1.shape[0]} and {batch2.shape[0]}"
-        )
+        raise RuntimeError(f"batch1 and batch2 must have same number of batches, got {batch1.shape[0]} and {batch2.shape[0]}")
     if batch1.shape[2] != batch2.shape[1]:
         raise RuntimeError(
-            f"Incompatible matrix sizes for bmm ({batch1.shape[1]}x{batch1.shape[2]} and "
-            f"{batch2.shape[1]}x{batch2.shape[2]})"
+            f"Incompatible matrix sizes for bmm ({batch1.shape[1]}x{batch1.shape[2]} and {batch2.shape[1]}x{batch2.shape[2]})"
         )
     _same_dtype(input, batch2)
     _check_bmm(batch1, batch2)
@@ -366,9 +357,7 @@ def multi_dot(tensors: Arrays) -> Array:
         if t.ndim != 2 and not (edge and t.ndim == 1):
             if edge:
                 where = "first" if i == 0 else "last"
-                raise RuntimeError(
-                    f"multi_dot(): the {where} tensor must be 1D or 2D but got {t.ndim}D"
-                )
+                raise RuntimeError(f"multi_dot(): the {where} tensor must be 1D or 2D but got {t.ndim}D")
             raise RuntimeError(f"multi_dot(): tensor {i} must be 2D but got {t.ndim}D")
     chain = [first[None] if first.ndim == 1 else first, *tensors[1:-1], last[:, None] if last.ndim == 1 else last]
     for a, b in zip(chain, chain[1:], strict=False):
@@ -386,9 +375,7 @@ def _chain(chain: list[Array]) -> Array:
     for length in range(1, n):
         for i in range(n - length):
             j = i + length
-            options = [
-                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
-            ]
+            options = [(cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)]
             cost[i][j], cut[i][j] = min(options)
 
     def product(i: int, j: int) -> Array:

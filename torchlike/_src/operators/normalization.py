@@ -30,9 +30,7 @@ def _moments(x: Array, axes: Ints) -> tuple[Array, Array]:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def affine_norm(
-    x: Array, weight: Array | None, bias: Array | None, axes: Ints, eps: float
-) -> tuple[Array, Array, Array]:
+def affine_norm(x: Array, weight: Array | None, bias: Array | None, axes: Ints, eps: float) -> tuple[Array, Array, Array]:
     """``(x - mean) / sqrt(var + eps) * weight + bias``, with the mean and the biased variance over ``axes``.
 
     Args:
@@ -129,7 +127,12 @@ def _check_parameters(x: Array, channels: int, **parameters: Array | None) -> No
             raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 
-@op("_batch_norm_train", method=False, saves=("input", "weight", "~running_mean", "~running_var"), grad_name="NativeBatchNormBackward0")
+@op(
+    "_batch_norm_train",
+    method=False,
+    saves=("input", "weight", "~running_mean", "~running_var"),
+    grad_name="NativeBatchNormBackward0",
+)
 def batch_norm_train(
     input: Array,
     running_mean: Array | None,
@@ -146,13 +149,9 @@ def batch_norm_train(
         As in torch the variance that normalizes is biased, the one that is kept is not.
     """
     channels = input.shape[1]
-    _check_parameters(
-        input, channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
-    )
+    _check_parameters(input, channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     axes = (0, *range(2, input.ndim))
-    result, mean, var = affine_norm(
-        input, _per_channel(weight, input.ndim), _per_channel(bias, input.ndim), axes, eps
-    )
+    result, mean, var = affine_norm(input, _per_channel(weight, input.ndim), _per_channel(bias, input.ndim), axes, eps)
     mean, var = mean.reshape(channels), var.reshape(channels)
     count = input.size // max(channels, 1)
     unbiased = var * (count / (count - 1) if count > 1 else math.nan)
@@ -166,7 +165,12 @@ def _moved(running: Array | None, new: Array, momentum: Any) -> Array:
     return (lax.stop_gradient(running) * (1 - momentum) + new.astype(running.dtype) * momentum).astype(running.dtype)
 
 
-@op("_batch_norm_eval", method=False, saves=("input", "weight", "~running_mean", "~running_var"), grad_name="NativeBatchNormBackward0")
+@op(
+    "_batch_norm_eval",
+    method=False,
+    saves=("input", "weight", "~running_mean", "~running_var"),
+    grad_name="NativeBatchNormBackward0",
+)
 def batch_norm_eval(
     input: Array,
     running_mean: Array | None,
@@ -180,9 +184,7 @@ def batch_norm_eval(
         if p is None:
             raise RuntimeError(f"{name} must be defined in evaluation mode")
     channels = input.shape[1] if input.ndim > 1 else 0
-    _check_parameters(
-        input, channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
-    )
+    _check_parameters(input, channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     scale = lax.rsqrt(opmath(running_var) + eps)
     if weight is not None:
         scale = scale * weight
@@ -204,9 +206,7 @@ def _batch_norm(
 ) -> Any:
     if not training:
         return ops["_batch_norm_eval"](input, running_mean, running_var, weight, bias, eps)
-    result, new_mean, new_var = ops["_batch_norm_train"](
-        input, running_mean, running_var, weight, bias, momentum, eps
-    )
+    result, new_mean, new_var = ops["_batch_norm_train"](input, running_mean, running_var, weight, bias, momentum, eps)
     # An empty batch has no moments to move towards.
     if input.numel():
         for running, new in ((running_mean, new_mean), (running_var, new_var)):
@@ -261,9 +261,7 @@ def functional_batch_norm(
     if training:
         per_channel = math.prod(input.shape[:1] + input.shape[2:])
         if per_channel == 1:
-            raise ValueError(
-                f"Expected more than 1 value per channel when training, got input size torch.Size({[*input.shape]})"
-            )
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size torch.Size({[*input.shape]})")
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 
 
@@ -284,9 +282,7 @@ def functional_instance_norm(
         Ulyanov et al. 2016, https://arxiv.org/abs/1607.08022.
     """
     if use_input_stats and math.prod(input.shape[2:]) == 1:
-        raise ValueError(
-            f"Expected more than 1 spatial element when training, got input size torch.Size({[*input.shape]})"
-        )
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size torch.Size({[*input.shape]})")
     return instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
 
 
@@ -425,9 +421,7 @@ def _group_norm(
 
 
 @composite("nn.functional.group_norm")
-def functional_group_norm(
-    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
+def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
     """Normalize each sample over groups of channels and all positions.
 
     Args:
@@ -443,9 +437,7 @@ def functional_group_norm(
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
     counted = [input.shape[0] * input.shape[1] // num_groups, num_groups, *input.shape[2:]]
     if math.prod((counted[0], *counted[2:])) == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {counted}"
-        )
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {counted}")
     return ops["_group_norm"](input, num_groups, weight, bias, eps)
 
 
@@ -457,10 +449,14 @@ def group_norm(
     return ops["_group_norm"](input, num_groups, weight, bias, eps)
 
 
-@op("rms_norm", "nn.functional.rms_norm", method=False, saves=("input:input", "~input", "weight:input"), grad_name="FusedRmsNormBackward0")
-def rms_norm(
-    input: Array, normalized_shape: Ints, weight: Array | None = None, eps: float | None = None
-) -> Array:
+@op(
+    "rms_norm",
+    "nn.functional.rms_norm",
+    method=False,
+    saves=("input:input", "~input", "weight:input"),
+    grad_name="FusedRmsNormBackward0",
+)
+def rms_norm(input: Array, normalized_shape: Ints, weight: Array | None = None, eps: float | None = None) -> Array:
     """``x / sqrt(mean(x²) + eps) * weight`` over the last dimensions.
 
     Args:
@@ -493,10 +489,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
         Krizhevsky et al. 2012, section 3.3.
     """
     if input.ndim < 3:
-        raise ValueError(
-            "Expected 3D or higher dimensionality                          "
-            f"input (got {input.ndim} dimensions)"
-        )
+        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)")
     if input.numel() == 0:
         return input
     return ops["_local_response_norm"](input, size, alpha, beta, k)

@@ -48,16 +48,12 @@ def _check_dtype(name: str, x: Array, dtype: np.dtype | None) -> Array:
         raise RuntimeError(f"{name}: dtype should be floating point or complex, but got {scalar_type(dtype)}")
     if CATEGORY[dtype] != CATEGORY[have]:
         kinds = ("complex", "complex") if CATEGORY[have] == COMPLEX else ("real", "real")
-        raise RuntimeError(
-            f"{name}: dtype should be {kinds[0]} for {kinds[1]} inputs, but got {scalar_type(dtype)}"
-        )
+        raise RuntimeError(f"{name}: dtype should be {kinds[0]} for {kinds[1]} inputs, but got {scalar_type(dtype)}")
     return x.astype(dtype)
 
 
 @op("linalg.vector_norm", out=True, saves=("input", "result"), grad_name="LinalgVectorNormBackward0")
-def vector_norm(
-    input: Array, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtype | None = None
-) -> Array:
+def vector_norm(input: Array, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """``sum(|x| ** ord) ** (1 / ord)`` over ``dim``, or of all elements; the limits for ±inf, a count for 0."""
     x = _check_dtype("linalg.vector_norm", input, dtype)
     axes = normalize_dims(dim, x.ndim)
@@ -91,9 +87,7 @@ def matrix_norm(
 
 
 @op("_matrix_norm", method=False, out=True, grad_name="LinalgVectorNormBackward0")
-def _matrix_norm(
-    input: Array, ord: Any, dim: tuple[int, ...], keepdim: bool, *, dtype: np.dtype | None = None
-) -> Array:
+def _matrix_norm(input: Array, ord: Any, dim: tuple[int, ...], keepdim: bool, *, dtype: np.dtype | None = None) -> Array:
     name = "linalg.matrix_norm"
     if input.ndim < 2:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
@@ -123,25 +117,19 @@ def _matrix_norm(
 
 
 @composite("linalg.norm")
-def norm_(
-    input: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, out: Any = None, dtype: Any = None
-) -> Any:
+def norm_(input: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, out: Any = None, dtype: Any = None) -> Any:
     """`vector_norm` or `matrix_norm`, whichever ``ord`` and the number of dimensions ask for."""
     into = {} if out is None else {"out": out}
     count = input.ndim if dim is None else (1 if isinstance(dim, int) else len(dim))
     if ord is not None and dim is None and input.ndim not in (1, 2):
-        raise RuntimeError(
-            f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {input.ndim}D."
-        )
+        raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {input.ndim}D.")
     if ord is not None and (isinstance(ord, str) or count == 2):
         return ops["linalg.matrix_norm"](input, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, **into)
     return ops["linalg.vector_norm"](input, 2 if ord is None else ord, dim, keepdim, dtype=dtype, **into)
 
 
 @composite("norm")
-def norm(
-    input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None
-) -> Any:
+def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None) -> Any:
     """The ``p``-norm over ``dim``, or of all elements; ``"fro"`` is 2, ``"nuc"`` is for matrices."""
     into = {} if out is None else {"out": out}
     if p == "nuc":
@@ -172,9 +160,7 @@ def renorm(input: Array, p: float, dim: int, maxnorm: float) -> Array:
 
 
 @op("cdist", method=False, saves=("x1", "x2", "result"))
-def cdist(
-    x1: Array, x2: Array, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary"
-) -> Array:
+def cdist(x1: Array, x2: Array, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary") -> Array:
     """The ``p``-norm distances between the rows of ``x1`` ``(*, P, M)`` and ``x2`` ``(*, R, M)``: ``(*, P, R)``."""
     for i, x in ((1, x1), (2, x2)):
         if CATEGORY[np.dtype(x.dtype)] != FLOAT:
@@ -182,9 +168,7 @@ def cdist(
         if x.ndim < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, X{i} got: {x.ndim}D")
     if x1.shape[-1] != x2.shape[-1]:
-        raise RuntimeError(
-            f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
-        )
+        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     large = x1.shape[-2] > 25 or x2.shape[-2] > 25

@@ -177,9 +177,7 @@ def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, i
 
 
 @op("quantile", out=True, grad_name="SqueezeBackward4")
-def quantile(
-    input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
-) -> Array:
+def quantile(input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Array:
     """The value below which the fraction ``q`` lies, along ``dim`` or of everything; NaN if there is any."""
     return _quantile("quantile", input, q, dim, keepdim, interpolation)
 

@@ -66,12 +66,10 @@ def _window(
         if p > (d * (k - 1) + 1) // 2:
             if n == 1 and name == "max_pool1d":
                 raise RuntimeError(
-                    "max_pool1d() padding should be at most half of kernel size, "
-                    f"but got padding={p} and kernel_size={k}"
+                    f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
                 )
             raise RuntimeError(
-                "pad should be at most half of effective kernel size, "
-                f"but got pad={p}, kernel_size={k} and dilation={d}"
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}"
             )
     if 0 in x.shape[-n - 1 :]:
         raise RuntimeError(
@@ -89,9 +87,7 @@ def _window(
         if name == "max_pool1d":
             raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[0]}")
         given, made = ("x".join(map(str, (x.shape[-n - 1], *v))) for v in (x.shape[-n:], out))
-        raise RuntimeError(
-            f"Given input size: ({given}). Calculated output size: ({made}). Output size is too small"
-        )
+        raise RuntimeError(f"Given input size: ({given}). Calculated output size: ({made}). Output size is too small")
     return Window(x.shape[-n:], kernel, stride, padding, dilation, tuple(out))
 
 
@@ -288,9 +284,7 @@ def _lp_pool(n: int, input: Any, norm_type: float, kernel_size: Any, stride: Any
 
 
 def _declare_lp_pool(n: int) -> None:
-    def lp_pool(
-        input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-    ) -> Any:
+    def lp_pool(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
         return _lp_pool(n, input, norm_type, kernel_size, stride, ceil_mode)
 
     lp_pool.__name__ = f"lp_pool{n}d"

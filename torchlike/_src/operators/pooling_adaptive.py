@@ -87,9 +87,7 @@ def _adaptive_max_pool(n: int, input: Array, output_size: Any) -> tuple[Array, A
         bounds = _bounds(size, out)
         starts.append(np.array([b[0] for b in bounds], np.int64))
         longest.append(max((b[1] - b[0] for b in bounds), default=1))
-    ends = [
-        np.array([b[1] for b in _bounds(size, out)], np.int64) for size, out in zip(spatial, target, strict=True)
-    ]
+    ends = [np.array([b[1] for b in _bounds(size, out)], np.int64) for size, out in zip(spatial, target, strict=True)]
     return _max_at(input, starts, ends, longest)
 
 
@@ -216,14 +214,11 @@ def _unpooled(output_size: Sequence[int] | None, default: list[int], step: tuple
         output_size = output_size[2:]
     if len(output_size) != n:
         raise ValueError(
-            f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a length of "
-            f"'{len(output_size)}'"
+            f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a length of '{len(output_size)}'"
         )
     for d, (size, usual, s) in enumerate(zip(output_size, default, step, strict=True)):
         if not usual - s < size < usual + s:
-            raise ValueError(
-                f'invalid output_size "{output_size}" (dim {d} must be between {usual - s} and {usual + s})'
-            )
+            raise ValueError(f'invalid output_size "{output_size}" (dim {d} must be between {usual - s} and {usual + s})')
     return tuple(output_size)
 
 
@@ -270,9 +265,7 @@ def _declare_fractional(n: int) -> None:
         if output_size is None:
             ratios = (output_ratio,) * n if isinstance(output_ratio, float) else tuple(output_ratio)
             output_size = tuple(int(size * r) for size, r in zip(spatial, ratios, strict=True))
-        kernel, out = (
-            (v,) * n if isinstance(v, int) else tuple(v) for v in (kernel_size, output_size)
-        )
+        kernel, out = ((v,) * n if isinstance(v, int) else tuple(v) for v in (kernel_size, output_size))
         if _random_samples is None:
             batch = 1 if input.dim() == n + 1 else input.size(0)
             _random_samples = ops.rand(batch, input.size(-n - 1), n, dtype=input.dtype, device=input.device)

@@ -55,9 +55,7 @@ def _tap(padded: Array, window: Window, tap: Ints) -> Array:
     lead = padded.ndim - len(tap)
     start = [t * d for t, d in zip(tap, window.dilation, strict=True)]
     limit = [a + (o - 1) * s + 1 for a, o, s in zip(start, window.out, window.stride, strict=True)]
-    return lax.slice(
-        padded, [0] * lead + start, list(padded.shape[:lead]) + limit, [1] * lead + list(window.stride)
-    )
+    return lax.slice(padded, [0] * lead + start, list(padded.shape[:lead]) + limit, [1] * lead + list(window.stride))
 
 
 def gather_phases(tap_values: list[Array], window: Window) -> Array:
@@ -76,9 +74,7 @@ def gather_phases(tap_values: list[Array], window: Window) -> Array:
             if any(a % s for a, s in zip(offsets, window.stride, strict=True)):
                 continue
             shifts = [a // s for a, s in zip(offsets, window.stride, strict=True)]
-            config = [(0, 0, 0)] * len(lead) + [
-                (m, q - o - m, 0) for m, q, o in zip(shifts, quotients, window.out, strict=True)
-            ]
+            config = [(0, 0, 0)] * len(lead) + [(m, q - o - m, 0) for m, q, o in zip(shifts, quotients, window.out, strict=True)]
             shifted = lax.pad(values, zero, config)
             total = shifted if total is None else total + shifted
         parts.append(jnp.zeros((*lead, *quotients), first.dtype) if total is None else total)
@@ -180,9 +176,7 @@ def window_taps_transposed(taps: Array, window: Window) -> Array:
     return gather_phases([lax.index_in_dim(taps, i, axis, keepdims=False) for i in range(len(window.taps))], window)
 
 
-window_taps.defvjp(
-    lambda x, window: (window_taps(x, window), None), lambda window, _, g: (window_taps_transposed(g, window),)
-)
+window_taps.defvjp(lambda x, window: (window_taps(x, window), None), lambda window, _, g: (window_taps_transposed(g, window),))
 window_taps_transposed.defvjp(
     lambda taps, window: (window_taps_transposed(taps, window), None), lambda window, _, g: (window_taps(g, window),)
 )

@@ -127,9 +127,7 @@ def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
         kinds = "uint16, uint32, uint64 types is"
     else:
         return _join(a, b)
-    raise RuntimeError(
-        f"Promotion for {kinds} not supported, attempted to promote {scalar_type(a)} and {scalar_type(b)}"
-    )
+    raise RuntimeError(f"Promotion for {kinds} not supported, attempted to promote {scalar_type(a)} and {scalar_type(b)}")
 
 
 def _join(a: np.dtype, b: np.dtype) -> np.dtype:

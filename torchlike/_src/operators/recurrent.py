@@ -49,9 +49,7 @@ def _lstm_direction(pre: Array, states: list[Array], weights: list[Array], mask:
     return hs, [h, c]
 
 
-def _projected_lstm(
-    pre: Array, h0: Array, c0: Array, u: Array, projection: Array, mask: Array | None, reverse: bool
-) -> Any:
+def _projected_lstm(pre: Array, h0: Array, c0: Array, u: Array, projection: Array, mask: Array | None, reverse: bool) -> Any:
     def step(carry: tuple[Array, Array], now: Any) -> Any:
         x, m = now
         h, c = _lstm_step(x + rows(carry[0], u), carry[1])
@@ -227,17 +225,13 @@ def _lstm_cell(
 
 
 @composite("lstm_cell", method=False)
-def lstm_cell(
-    input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
-) -> tuple[Any, Any]:
+def lstm_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> tuple[Any, Any]:
     """One step of an LSTM from ``hx = (h, c)``: the new ``h`` and ``c``."""
     return ops["_lstm_cell"](input, hx[0], hx[1], w_ih, w_hh, b_ih, b_hh)
 
 
 @op("gru_cell", method=False, saves=("input", "hx", "w_ih", "w_hh"))
-def gru_cell(
-    input: Array, hx: Array, w_ih: Array, w_hh: Array, b_ih: Array | None = None, b_hh: Array | None = None
-) -> Array:
+def gru_cell(input: Array, hx: Array, w_ih: Array, w_hh: Array, b_ih: Array | None = None, b_hh: Array | None = None) -> Array:
     """One step of a GRU."""
     x_r, x_z, x_n = jnp.split(_affine(input, w_ih, b_ih), 3, axis=-1)
     h_r, h_z, h_n = jnp.split(_affine(hx, w_hh, b_hh), 3, axis=-1)

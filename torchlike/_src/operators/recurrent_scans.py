@@ -37,9 +37,7 @@ def _choose(mask: Array | None, new: Array, old: Array | int) -> Array:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
-def lstm_scan(
-    pre: Array, h0: Array, c0: Array, u: Array, mask: Array | None, reverse: bool
-) -> tuple[Array, Array, Array]:
+def lstm_scan(pre: Array, h0: Array, c0: Array, u: Array, mask: Array | None, reverse: bool) -> tuple[Array, Array, Array]:
     """``i, f, g, o = pre + h u.T; c = f c + i g; h = o tanh(c)``: all ``h``, the last ``h`` and ``c``."""
     return _lstm_fwd(pre, h0, c0, u, mask, reverse)[0]
 
@@ -96,9 +94,7 @@ lstm_scan.defvjp(_lstm_fwd, _lstm_bwd)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
-def gru_scan(
-    pre: Array, h0: Array, u: Array, b: Array | None, mask: Array | None, reverse: bool
-) -> tuple[Array, Array]:
+def gru_scan(pre: Array, h0: Array, u: Array, b: Array | None, mask: Array | None, reverse: bool) -> tuple[Array, Array]:
     """``r, z = sigmoid(pre + h u.T + b); n = tanh(pre + r (h u.T + b)); h = n + z (h - n)``: all ``h``, the last one."""
     return _gru_fwd(pre, h0, u, b, mask, reverse)[0]
 
@@ -137,9 +133,7 @@ def _gru_bwd(reverse: bool, saved: Any, cotangents: tuple[Array, Array]) -> Any:
         return dh_before, (d_pre, d_recurrent)
 
     befores = _started_from(h0, hs, reverse)
-    dh0, (d_pre, d_recurrent) = lax.scan(
-        step, dh, (by_output, rzs, ns, recurrents, befores, mask), reverse=not reverse
-    )
+    dh0, (d_pre, d_recurrent) = lax.scan(step, dh, (by_output, rzs, ns, recurrents, befores, mask), reverse=not reverse)
     db = None if b is None else jnp.sum(d_recurrent, (0, 1))
     return d_pre, dh0, _summed_outer(d_recurrent, befores), db, None
 
@@ -148,9 +142,7 @@ gru_scan.defvjp(_gru_fwd, _gru_bwd)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
-def rnn_scan(
-    pre: Array, h0: Array, u: Array, mask: Array | None, relu: bool, reverse: bool
-) -> tuple[Array, Array]:
+def rnn_scan(pre: Array, h0: Array, u: Array, mask: Array | None, relu: bool, reverse: bool) -> tuple[Array, Array]:
     """``h = f(pre + h u.T)`` with tanh or ReLU: all ``h``, and the last one."""
     return _rnn_fwd(pre, h0, u, mask, relu, reverse)[0]
 

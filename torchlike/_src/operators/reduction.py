@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
 from torchlike._src.operators import registry
+from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
 from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, refuse
 
@@ -21,8 +21,6 @@ def _sum_dtype(dtype: np.dtype, wanted: np.dtype | None) -> np.dtype:
     if wanted is not None:
         return wanted
     return _INT64 if CATEGORY[dtype] <= INTEGER else dtype
-
-
 
 
 def _by_overload(name: str) -> Callable[[dict[str, Any]], str]:
@@ -97,8 +95,7 @@ def nanmean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.
     """The mean of what is not NaN."""
     if CATEGORY[np.dtype(input.dtype)] < FLOAT:
         raise RuntimeError(
-            "nanmean(): expected input to have floating point or complex dtype but got "
-            f"{scalar_type(np.dtype(input.dtype))}"
+            f"nanmean(): expected input to have floating point or complex dtype but got {scalar_type(np.dtype(input.dtype))}"
         )
     missing = jnp.isnan(input)
     axes = normalize_dims(dim, input.ndim)
@@ -158,9 +155,7 @@ def _check_extremum(name: str, x: Any, axes: tuple[int, ...], given: bool) -> No
             raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
 
 
-def _extremum(
-    name: str, reduce: Callable[..., Array], kernel: str, input: Array, dim: Dims, keepdim: bool
-) -> Array:
+def _extremum(name: str, reduce: Callable[..., Array], kernel: str, input: Array, dim: Dims, keepdim: bool) -> Array:
     axes = normalize_dims(dim, input.ndim)
     _check_extremum(name, input, axes, dim is not None and dim != ())
     refuse(kernel, input, COMPLEX)

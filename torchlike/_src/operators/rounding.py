@@ -247,9 +247,7 @@ def _check_parts(a: Array, b: Array) -> None:
         raise RuntimeError(f"Expected both inputs to be Half, Float or Double tensors but got {names[0]} and {names[1]}")
     if a.dtype != b.dtype:
         names = [scalar_type(np.dtype(x.dtype)) for x in (a, b)]
-        raise RuntimeError(
-            f"Expected object of scalar type {names[0]} but got scalar type {names[1]} for second argument"
-        )
+        raise RuntimeError(f"Expected object of scalar type {names[0]} but got scalar type {names[1]} for second argument")
 
 
 @op("complex", method=False, out=True)

@@ -51,9 +51,7 @@ def _check_scatter(input: Any, dim: int, index: Any, src: Any = None, name: str 
 
 def _places(index: Array, axis: int) -> "Places":
     """The place that each element of ``index`` speaks of, a coordinate at a time."""
-    return Places(
-        tuple(index if d == axis else lax.broadcasted_iota(index.dtype, index.shape, d) for d in range(index.ndim))
-    )
+    return Places(tuple(index if d == axis else lax.broadcasted_iota(index.dtype, index.shape, d) for d in range(index.ndim)))
 
 
 def _within(src: Array, index: Array) -> Array:
@@ -176,9 +174,7 @@ def scatter(
 
 
 @composite("scatter_", method="scatter_")
-def scatter_(
-    input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None
-) -> Any:
+def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
     """`scatter`, written into ``input``."""
     return _choose_scatter("_", input, dim, index, src, value, reduce, None)
 
@@ -214,9 +210,7 @@ _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 @op("scatter_reduce", inplace=True, out=True, saves=("input", "index", "src", "result"))
 @checked(_scatter_range)
-def scatter_reduce(
-    input: Array, dim: int, index: Array, src: Array, reduce: str, *, include_self: bool = True
-) -> Array:
+def scatter_reduce(input: Array, dim: int, index: Array, src: Array, reduce: str, *, include_self: bool = True) -> Array:
     """``input`` with all elements of ``src`` for a place combined: ``sum``, ``prod``, ``mean``, ``amax`` or ``amin``.
 
     Args:
@@ -377,9 +371,7 @@ def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     axis = _check_index_vector("index_copy_", input, dim, index)
     if source.dtype != input.dtype:
         a, b = (scalar_type(np.dtype(x.dtype)) for x in (input, source))
-        raise RuntimeError(
-            f"index_copy_(): self and source expected to have the same dtype, but got (self) {a} and (source) {b}"
-        )
+        raise RuntimeError(f"index_copy_(): self and source expected to have the same dtype, but got (self) {a} and (source) {b}")
     mine, theirs = (x.shape[:axis] + x.shape[axis + 1 :] for x in (input, source))
     if mine != theirs:
         raise RuntimeError(
@@ -413,9 +405,7 @@ def index_fill(input: Array, dim: int, index: Array, value: Operand) -> Array:
 
 @op("index_reduce", inplace=True, out=True, saves=("input", "index", "source", "result"))
 @checked(_slice_range)
-def index_reduce(
-    input: Array, dim: int, index: Array, source: Array, reduce: str, *, include_self: bool = True
-) -> Array:
+def index_reduce(input: Array, dim: int, index: Array, source: Array, reduce: str, *, include_self: bool = True) -> Array:
     """`scatter_reduce` of whole slices: ``prod``, ``mean``, ``amax`` or ``amin``."""
     axis = _check_index_vector("index_reduce_", input, dim, index)
     if reduce not in ("prod", "mean", "amax", "amin"):
@@ -442,22 +432,17 @@ def _check_put(input: Any, values: Any) -> None:
     if values.dtype != input.dtype:
         a, b = (scalar_type(np.dtype(x.dtype)) for x in (input, values))
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {a} for the destination and {b} for the "
-            "source."
+            f"Index put requires the source and destination dtypes match, got {a} for the destination and {b} for the source."
         )
 
 
-@op(
-    "_index_put", method=False, inplace=True, saves=("indices",), host=_host_put, grad_name="IndexPutBackward0"
-)
+@op("_index_put", method=False, inplace=True, saves=("indices",), host=_host_put, grad_name="IndexPutBackward0")
 @checked(index_range)
 def _index_put(input: Array, indices: Arrays, values: Array, accumulate: bool = False) -> Array:
     entries, _ = _entries(input, indices)
     _check_put(input, values)
     room = jax.eval_shape(lambda x, i: x[i], input, entries).shape
-    if values.ndim > len(room) or any(
-        n not in (1, m) for n, m in zip(values.shape[::-1], room[::-1], strict=False)
-    ):
+    if values.ndim > len(room) or any(n not in (1, m) for n, m in zip(values.shape[::-1], room[::-1], strict=False)):
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of shape "
             f"{list(room)}"
@@ -501,7 +486,9 @@ def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> 
         raise RuntimeError(f"put_(): Expected a long tensor for index, but got {scalar_type(np.dtype(index.dtype))}")
     if source.dtype != input.dtype:
         a, b = (scalar_type(np.dtype(x.dtype)) for x in (input, source))
-        raise RuntimeError(f"put_(): self and source expected to have the same dtype, but got self.dtype = {a} and source.dtype = {b}")
+        raise RuntimeError(
+            f"put_(): self and source expected to have the same dtype, but got self.dtype = {a} and source.dtype = {b}"
+        )
     if index.size != source.size:
         raise RuntimeError(
             "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
@@ -513,15 +500,12 @@ def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> 
 
 def _check_fill(input: Any, mask: Any, value: Any) -> None:
     if mask.dtype != bool:
-        raise RuntimeError(
-            f"masked_fill_ only supports boolean masks, but got mask with dtype {type_name(np.dtype(mask.dtype))}"
-        )
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {type_name(np.dtype(mask.dtype))}")
     dtype = np.dtype(input.dtype)
     if is_array(value):
         if value.ndim:
             raise RuntimeError(
-                "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-                f"{value.ndim} dimension(s)."
+                f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
             )
     elif isinstance(value, complex) and CATEGORY[dtype] != COMPLEX:
         raise RuntimeError(f"value cannot be converted to type {type_name(dtype)} without overflow")
@@ -547,7 +531,9 @@ def masked_fill(input: Array, mask: Array, value: Operand) -> Array:
 def masked_scatter(input: Array, mask: Array, source: Array) -> Array:
     """``input`` with the elements of ``source``, in order, where ``mask`` holds."""
     if mask.dtype != bool:
-        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {scalar_type(np.dtype(mask.dtype))}")
+        raise RuntimeError(
+            f"masked_scatter_ only supports boolean masks, but got mask with dtype {scalar_type(np.dtype(mask.dtype))}"
+        )
     if source.dtype != input.dtype:
         a, b = (scalar_type(np.dtype(x.dtype)) for x in (input, source))
         raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got{a} and {b}")

@@ -189,15 +189,11 @@ def heaviside(input: Array, values: Array) -> Array:
     return _heaviside(input, values)
 
 
-_heaviside = underivable(
-    "heaviside", lambda input, values: jnp.where(input == 0, values, (input > 0).astype(input.dtype))
-)
+_heaviside = underivable("heaviside", lambda input, values: jnp.where(input == 0, values, (input > 0).astype(input.dtype)))
 
 
 @op("nan_to_num", inplace=True, out=True, saves=("input",))
-def nan_to_num(
-    input: Array, nan: Number | None = None, posinf: Number | None = None, neginf: Number | None = None
-) -> Array:
+def nan_to_num(input: Array, nan: Number | None = None, posinf: Number | None = None, neginf: Number | None = None) -> Array:
     """NaN replaced by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the limits of the dtype)."""
     dtype = np.dtype(input.dtype)
     if CATEGORY[dtype] < FLOAT:

@@ -60,9 +60,7 @@ def _unique_consecutive(input: Array, dim: int | None) -> tuple[Array, Array, Ar
 
 
 @composite("unique_consecutive", "functional.unique_consecutive")
-def unique_consecutive(
-    input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
-) -> Any:
+def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
     """The values, each once for a run of equal ones."""
     return _wanted(ops._unique_consecutive(input, dim), return_inverse, return_counts)
 

@@ -17,8 +17,7 @@ from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import as_dtype, broadcast_shapes, into, is_number, normalize_dim
 
 _SINGULAR = (
-    "{name}: The diagonal element {{k}} is zero, the inversion could not be completed because the input matrix is "
-    "singular."
+    "{name}: The diagonal element {{k}} is zero, the inversion could not be completed because the input matrix is singular."
 )
 
 
@@ -129,9 +128,7 @@ def solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
 
 
 @op("linalg.solve_triangular", method=False, out=True, saves=("A", "result"), grad_name="LinalgSolveTriangularBackward0")
-def solve_triangular(
-    A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
-) -> Array:
+def solve_triangular(A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Array:
     """``X`` with ``A @ X = B`` for triangular ``A``, or ``X @ A = B`` unless ``left``."""
     name = "linalg.solve_triangular"
     check_matrix(name, A, square=True)
@@ -236,9 +233,7 @@ def matrix_rank(
 
 
 @composite("linalg.pinv", method=False)
-def pinv(
-    input: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
-) -> Any:
+def pinv(input: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None) -> Any:
     """The pseudoinverse, singular values up to ``max(atol, rtol * largest)`` counting as zero."""
     if rcond is not None:
         rtol = rcond
@@ -382,7 +377,14 @@ def matrix_exp(A: Array) -> Array:
     return jnp.stack([expm(a, max_squarings=64) for a in flat]).reshape(A.shape)
 
 
-@op("linalg.cross", method=False, out=True, saves=("input:other", "other:input"), promote="common", grad_name="LinalgCrossBackward0")
+@op(
+    "linalg.cross",
+    method=False,
+    out=True,
+    saves=("input:other", "other:input"),
+    promote="common",
+    grad_name="LinalgCrossBackward0",
+)
 def linalg_cross(input: Array, other: Array, *, dim: int = -1) -> Array:
     """The vector products along ``dim``, of size 3."""
     if input.ndim != other.ndim:

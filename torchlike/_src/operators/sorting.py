@@ -54,9 +54,7 @@ def msort(input: Array) -> Array:
 
 
 @op("topk", out=True, returns=("values", "indices"), saves=("indices",))
-def topk(
-    input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
-) -> tuple[Array, Array]:
+def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
     """The ``k`` largest, or smallest, along ``dim``, in order, as ``(values, indices)``."""
     axis = normalize_dim(dim, input.ndim)
     size = input.shape[axis] if input.ndim else 1

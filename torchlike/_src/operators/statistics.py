@@ -61,9 +61,7 @@ def _real(input: Array) -> np.dtype:
     return jnp.real(input).dtype if jnp.iscomplexobj(input) else input.dtype
 
 
-def _spread(
-    name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any, out: Any = None
-) -> Any:
+def _spread(name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any, out: Any = None) -> Any:
     """torch's two signatures: ``(dim, *, correction)`` and the older one with ``unbiased``, also first of all."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -90,17 +88,13 @@ def std(
 
 
 @composite("var_mean", method=False)
-def var_mean(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
     """`var` and `mean` at once."""
     return _spread("var_mean", input, dim, unbiased, keepdim, correction)
 
 
 @composite("std_mean", method=False)
-def std_mean(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
     """`std` and `mean` at once."""
     return _spread("std_mean", input, dim, unbiased, keepdim, correction)
 
@@ -109,9 +103,7 @@ def std_mean(
 def cov(input: Array, *, correction: int = 1, fweights: Array | None = None, aweights: Array | None = None) -> Array:
     """The covariance matrix of variables in rows; observations, in columns, may be repeated and weighted."""
     if input.ndim > 2:
-        raise RuntimeError(
-            f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
-        )
+        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
     if CATEGORY[np.dtype(input.dtype)] == BOOL:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x = input.reshape(1, -1) if input.ndim < 2 else input

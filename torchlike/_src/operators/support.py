@@ -34,9 +34,7 @@ def normalize_dim(dim: int, ndim: int) -> int:
     """
     size = ndim or 1
     if not -size <= dim < size:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
-        )
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})")
     return dim % size
 
 
@@ -69,8 +67,7 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
         for i in range(ndim - 1, -1, -1):
             if a[i] != b[i] and a[i] != 1 and b[i] != 1:
                 raise RuntimeError(
-                    f"The size of tensor a ({a[i]}) must match the size of tensor b ({b[i]}) "
-                    f"at non-singleton dimension {i}"
+                    f"The size of tensor a ({a[i]}) must match the size of tensor b ({b[i]}) at non-singleton dimension {i}"
                 )
         result = tuple(y if x == 1 else x for x, y in zip(a, b, strict=True))
     return result

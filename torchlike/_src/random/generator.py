@@ -128,11 +128,10 @@ class Generator:
             raise TypeError("RNG state must be a torch.ByteTensor")
         if new_state.size != STATE_SIZE:
             raise RuntimeError(
-                f"Expected a CPUGeneratorImplState of size {STATE_SIZE} but found the input RNG state size to be "
-                f"{new_state.size}"
+                f"Expected a CPUGeneratorImplState of size {STATE_SIZE} but found the input RNG state size to be {new_state.size}"
             )
-        (seed, left, seeded, following, key, _, normal, counter, normal_valid, float_normal, float_valid) = (
-            _LAYOUT.unpack(new_state.tobytes())
+        (seed, left, seeded, following, key, _, normal, counter, normal_valid, float_normal, float_valid) = _LAYOUT.unpack(
+            new_state.tobytes()
         )
         if not seeded or not 0 < left <= N or following > N:
             raise RuntimeError("Invalid mt19937 state")

@@ -38,9 +38,7 @@ def random(
     if high is None and low == _INT64_MIN:
         if dtype not in (np.int64, BFLOAT16, FLOAT32, FLOAT64):
             if dtype in (np.uint8, np.int8, np.int16, np.int32):
-                raise RuntimeError(
-                    "random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16"
-                )
+                raise RuntimeError("random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16")
             raise not_implemented("random_full_64_bits_range_kernel_cpu", dtype)
         return generator.twister.words64(size).view(np.int64).astype(dtype).reshape(shape)
     low, last = _bounds(dtype, low, None if high is None else int(high))

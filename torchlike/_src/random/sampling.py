@@ -36,9 +36,7 @@ def in_memory_order(draw: Callable[[Shape], np.ndarray], shape: Shape, strides: 
     return draw(tuple([shape[dim] for dim in order])).transpose(np.argsort(order))
 
 
-def uniform(
-    generator: Generator | None, shape: Shape, dtype: np.dtype, low: float = 0.0, high: float = 1.0
-) -> np.ndarray:
+def uniform(generator: Generator | None, shape: Shape, dtype: np.dtype, low: float = 0.0, high: float = 1.0) -> np.ndarray:
     """Uniform numbers in ``[low, high)``, as ``Tensor.uniform_``; both parts of a complex one.
 
     Raises:
@@ -152,9 +150,7 @@ def geometric(generator: Generator | None, shape: Shape, dtype: np.dtype, p: flo
     return cast(trials if is_float(dtype) else trials.astype(np.int64), dtype).reshape(shape)
 
 
-def log_normal(
-    generator: Generator | None, shape: Shape, dtype: np.dtype, mean: float = 1.0, std: float = 2.0
-) -> np.ndarray:
+def log_normal(generator: Generator | None, shape: Shape, dtype: np.dtype, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
     """``exp`` of normal numbers, as ``Tensor.log_normal_``.
 
     Raises:
@@ -171,9 +167,7 @@ def log_normal(
     return cast(np.exp(normals), dtype).reshape(shape)
 
 
-def cauchy(
-    generator: Generator | None, shape: Shape, dtype: np.dtype, median: float = 0.0, sigma: float = 1.0
-) -> np.ndarray:
+def cauchy(generator: Generator | None, shape: Shape, dtype: np.dtype, median: float = 0.0, sigma: float = 1.0) -> np.ndarray:
     """Cauchy numbers, as ``Tensor.cauchy_``.
 
     Raises:
@@ -197,9 +191,7 @@ def _require_float(dtype: np.dtype, distribution: str, name: str) -> None:
         )
 
 
-def multinomial(
-    generator: Generator | None, weights: np.ndarray, num_samples: int, replacement: bool = False
-) -> np.ndarray:
+def multinomial(generator: Generator | None, weights: np.ndarray, num_samples: int, replacement: bool = False) -> np.ndarray:
     """Indices drawn with probability proportional to ``weights``, as ``torch.multinomial``.
 
     Args:
@@ -213,9 +205,7 @@ def multinomial(
     if weights.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
     if not is_float(weights.dtype):
-        raise RuntimeError(
-            f"multinomial only supports floating-point dtypes for input, got: {SCALAR_TYPE[weights.dtype.name]}"
-        )
+        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {SCALAR_TYPE[weights.dtype.name]}")
     if num_samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     categories = weights.shape[-1]
@@ -227,9 +217,7 @@ def multinomial(
     if not math.prod(shape):
         return np.empty(shape, np.int64)
     if not categories:
-        raise RuntimeError(
-            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
-        )
+        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
     one_by_one = replacement and num_samples > 1
     if not (valid := (weights >= 0) & np.isfinite(weights)).all():
         if one_by_one:

@@ -13,9 +13,8 @@ from torchlike._src.operators.registry import Array, Number, anonymous, composit
 from torchlike._src.tensor import casts, devices, dtypes, layouts
 from torchlike._src.tensor.core import SharedStorage, Tensor
 from torchlike._src.tensor.dispatch import Kernel, _new, record
-from torchlike._src.tensor.from_data import as_tensor, np_dtype
+from torchlike._src.tensor.from_data import np_dtype
 from torchlike._src.tensor.strides import channels_last_strides, contiguous_strides, dense_like
-
 
 _CAST = Kernel(anonymous(casts.cast, host=casts.cast_on_host, grad_name="ToCopyBackward0", saves=()))
 
@@ -132,7 +131,9 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, b
     flags = [rest.pop(0) if rest and isinstance(rest[0], bool) else named.pop(name, False) for name in ("non_blocking", "copy")]
     if rest or named or not (dtype is None or _is_dtype(dtype)):
         kinds = [_kind(a) for a in args] + [f"{k}={_kind(v)}" for k, v in kwargs.items()]
-        raise TypeError(f"to() received an invalid combination of arguments - got ({', '.join(kinds)}), but expected one of:{_TO}")
+        raise TypeError(
+            f"to() received an invalid combination of arguments - got ({', '.join(kinds)}), but expected one of:{_TO}"
+        )
     return device, None if dtype is None else dtypes.OF_NUMPY[np_dtype(dtype)], flags[0], flags[1], memory_format
 
 
@@ -267,9 +268,7 @@ def _cannot_expand(target: tuple[int, ...], source: tuple[int, ...]) -> None:
         extra = source[: len(source) - len(target)]
         if all(n == 1 for n in extra):
             return
-        raise RuntimeError(
-            f"output with shape {list(target)} doesn't match the broadcast shape {list(source)}"
-        )
+        raise RuntimeError(f"output with shape {list(target)} doesn't match the broadcast shape {list(source)}")
     for i in range(len(source) - 1, -1, -1):
         n, m = source[i], target[i + lead]
         if n not in (1, m):
@@ -299,9 +298,7 @@ def _fill(self: Tensor, value: Any, name: str) -> Tensor:
     self._check_write(name)
     if isinstance(value, Tensor):
         if value.ndim:
-            raise RuntimeError(
-                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
-            )
+            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
         value = value.item()
     have = self._aval()
     if isinstance(value, np.generic):

@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from torchlike._src.engine import host
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Aval, Borrowed, Value, aval
 from torchlike._src.operators.registry import name_tensor_class
@@ -254,9 +253,7 @@ class Tensor:
                 if self._made is not None:
                     raise RuntimeError(view_refused(self, "is being"))
                 if self._requires_grad and base._node is None:
-                    raise RuntimeError(
-                        "a view of a leaf Variable that requires grad is being used in an in-place operation."
-                    )
+                    raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
             if self._requires_grad and self._node is None:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         if self._inference and not rec.inference:
@@ -420,9 +417,7 @@ class Tensor:
         if requires_grad and not (self.dtype.is_floating_point or self.dtype.is_complex):
             raise RuntimeError(f"only Tensors of floating point{' and complex' if setter else ''} dtype can require gradients")
         if requires_grad and self._inference and not local.recorder.inference:
-            raise RuntimeError(
-                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
-            )
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         self._requires_grad = bool(requires_grad)
         return self
 
@@ -663,9 +658,7 @@ class Tensor:
     def __contains__(self, element: Any) -> bool:
         if isinstance(element, (Tensor, bool, int, float, complex)):
             return bool((element == self).any().item())
-        raise RuntimeError(
-            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
-        )
+        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
     def __hash__(self) -> int:
         return id(self)
@@ -771,7 +764,7 @@ class Tensor:
         return new
 
     @staticmethod
-    def _make_subclass(cls: Any, data: "Tensor", require_grad: bool = False) -> Any:  # noqa: PLW0211 - torch's signature
+    def _make_subclass(cls: Any, data: "Tensor", require_grad: bool = False) -> Any:
         return cls._from_tensor(data, require_grad)
 
     def as_subclass(self, cls: Any) -> Any:
@@ -790,9 +783,7 @@ _INFERENCE = (
     "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor before "
     "doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
 )
-_OVERLAP = (
-    "unsupported operation: {} to a single memory location. Please clone() the tensor before performing the operation."
-)
+_OVERLAP = "unsupported operation: {} to a single memory location. Please clone() the tensor before performing the operation."
 _WHY = {
     "multi": "This view is the output of a function that returns multiple views. Such functions do not allow the output views to "
     "be modified inplace. You should replace the inplace operation by an out-of-place one.",

@@ -48,7 +48,9 @@ def _factory(name: str, value: Any) -> Any:
         return _formatted(finish(t, requires_grad), memory_format)
 
     make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"A tensor filled with {value if name != 'empty' else 'zeros (torch leaves it as it is)'}; see ``torch.{name}``."
+    make.__doc__ = (
+        f"A tensor filled with {value if name != 'empty' else 'zeros (torch leaves it as it is)'}; see ``torch.{name}``."
+    )
     composite(name, method=False)(make)
     return make
 
@@ -130,9 +132,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
     """A tensor with these sizes and strides; it must be dense and not overlap itself, or be a view of one that is."""
     shape, strides = as_sizes((size,), "empty_strided"), as_sizes((stride,), "empty_strided", "stride", 2)
     if len(shape) != len(strides):
-        raise RuntimeError(
-            f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(strides)})"
-        )
+        raise RuntimeError(f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(strides)})")
     check_sizes(shape)
     if any(s < 0 for s in strides):
         raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)} and strides={list(strides)}")
@@ -417,7 +417,9 @@ def _triangle(name: str, keep: Any) -> None:
         return on_place(found.astype(np_dtype(dtype, np.dtype(np.int64))), place_of(device, name))
 
     indices.__name__ = name
-    indices.__doc__ = f"Row and column numbers of the {'lower' if name == 'tril_indices' else 'upper'} triangle, shape ``(2, n)``."
+    indices.__doc__ = (
+        f"Row and column numbers of the {'lower' if name == 'tril_indices' else 'upper'} triangle, shape ``(2, n)``."
+    )
     composite(name, method=False)(indices)
 
 
@@ -430,7 +432,14 @@ def _complex_pair(real: Array, imag: Array) -> Array:
     return jax.lax.complex(jnp.broadcast_to(real, shape), jnp.broadcast_to(imag, shape))
 
 
-_COMPLEX = Kernel(anonymous(_complex_pair, host=lambda a, b: (a + 1j * b).astype(np.result_type(a.dtype, np.complex64)), grad_name="ComplexBackward0", saves=()))
+_COMPLEX = Kernel(
+    anonymous(
+        _complex_pair,
+        host=lambda a, b: (a + 1j * b).astype(np.result_type(a.dtype, np.complex64)),
+        grad_name="ComplexBackward0",
+        saves=(),
+    )
+)
 
 
 @composite("complex", method=False)
@@ -453,5 +462,3 @@ def complex_(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
         deliver("complex", made, out)
         return out
     return made
-
-

@@ -15,7 +15,7 @@ _KNOWN = {
 }  # fmt: skip
 
 
-class device:  # noqa: N801 - torch's name
+class device:
     """A device, as ``torch.device``: ``device("cuda:1")``, ``device("cuda", 1)``; also a context and a decorator.
 
     ``cuda`` is JAX's GPU, ``xla`` (or ``tpu``) its TPU.
@@ -128,9 +128,7 @@ def place_of(where: Any) -> Place:
             )
         raise RuntimeError("JAX sees no TPU here. Install 'torchlike[tpu]' on a machine with one, or use 'cpu'.")
     if index >= n:
-        raise RuntimeError(
-            f"CUDA error: invalid device ordinal: {d} was asked for, there are {n} (numbers 0 to {n - 1})."
-        )
+        raise RuntimeError(f"CUDA error: invalid device ordinal: {d} was asked for, there are {n} (numbers 0 to {n - 1}).")
     return Place(_PLATFORM[d.type], index)
 
 

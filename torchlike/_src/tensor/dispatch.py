@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from torchlike._src.tensor.tape import extras, node_class
 from torchlike._src.engine import host as host_side
 from torchlike._src.engine.program import ARRAY, NUMBER, Call, Nest
 from torchlike._src.engine.trace import Node, PlaceChanged, Recorder, local, number_key
@@ -20,6 +19,7 @@ from torchlike._src.operators.registry import Op
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Storage, Tensor
 from torchlike._src.tensor.strides import strides_of_result
+from torchlike._src.tensor.tape import extras, node_class
 
 _NUMBERS = (bool, int, float, complex)
 _SMALL = host_side.SMALL
@@ -109,7 +109,6 @@ class Kernel:
         positional = [a for a, p in zip(args, self.params, strict=True) if not p.keyword_only]
         return fn(*positional, **{p.name: a for a, p in zip(args, self.params, strict=True) if p.keyword_only})
 
-
     def _promoted(self, args: Sequence[Any]) -> list[Any]:
         """The arguments with tensors and operands cast to their common dtype."""
         args = list(args)
@@ -181,8 +180,7 @@ def _record_elsewhere(kernel: Kernel, args: Sequence[Any], rec: Recorder, change
         places = {change.place, again.place, rec.place}
         other = next((p for p in places if p is not CPU), CPU)
         moved = [
-            a.to(device_of(other)) if isinstance(a, Tensor) and a.ndim == 0 and a._value().aval.place is CPU else a
-            for a in args
+            a.to(device_of(other)) if isinstance(a, Tensor) and a.ndim == 0 and a._value().aval.place is CPU else a for a in args
         ]
         tensors = [a for a in moved if isinstance(a, Tensor)]
         found = list(dict.fromkeys(str(t.device) for t in tensors))
@@ -527,7 +525,9 @@ def _eager(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
     def array(t: Any) -> Any:
         return None if t is None else t._array(f"{kernel.name}, whose size depends on data")
 
-    place = next((t._value().aval.place for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)), CPU)
+    place = next(
+        (t._value().aval.place for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)), CPU
+    )
     given = [
         array(a) if isinstance(a, Tensor) else tuple(map(array, a)) if code == _LIST and a is not None else _static(a)
         for a, code in zip(args, kernel.codes, strict=True)

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 
 
-class dtype:  # noqa: N801 - torch's name
+class dtype:
     """A data type, as ``torch.dtype``. ``np`` is its NumPy dtype; there is one object for each type."""
 
     __slots__ = ("is_complex", "is_floating_point", "is_signed", "itemsize", "name", "np", "storage_name")
@@ -95,7 +95,7 @@ def of_numpy(np_dtype: object) -> dtype:
     return found
 
 
-class finfo:  # noqa: N801 - torch's name
+class finfo:
     """Limits of a floating point type, as ``torch.finfo``."""
 
     def __init__(self, type: dtype | None = None) -> None:
@@ -122,7 +122,7 @@ class finfo:  # noqa: N801 - torch's name
         )
 
 
-class iinfo:  # noqa: N801 - torch's name
+class iinfo:
     """Limits of an integer type, as ``torch.iinfo``."""
 
     def __init__(self, type: dtype) -> None:

@@ -165,7 +165,11 @@ def to_numpy(data: Any, dtype: np.dtype | None) -> np.ndarray:
 
 def _cast(array: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
     target = dtypes.of_numpy(array.dtype).np if dtype is None else dtype
-    return np.array(array, order="C") if array.dtype == target else np.ascontiguousarray(cast_on_host(array, target)).reshape(array.shape)
+    return (
+        np.array(array, order="C")
+        if array.dtype == target
+        else np.ascontiguousarray(cast_on_host(array, target)).reshape(array.shape)
+    )
 
 
 def _all_at_once(data: Any, shape: tuple[int, ...], kind: np.dtype) -> np.ndarray | None:
@@ -304,7 +308,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         return data.to(device=device or data.device, dtype=None if dtype is None else dtypes.OF_NUMPY[np_dtype(dtype)])
     if isinstance(data, np.ndarray):
         out = from_numpy(data)
-        return out.to(device=devices.device_of(devices.place_of(device)), dtype=None if dtype is None else dtypes.OF_NUMPY[np_dtype(dtype)])
+        return out.to(
+            device=devices.device_of(devices.place_of(device)), dtype=None if dtype is None else dtypes.OF_NUMPY[np_dtype(dtype)]
+        )
     if hasattr(data, "__dlpack__") and not isinstance(data, np.generic):
         from torchlike._src.tensor import exchange
 
@@ -399,7 +405,9 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
             f"buffer length ({size} bytes)"
         )
     if count < 0 and (size - offset) % item:
-        raise ValueError(f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element size ({item})")
+        raise ValueError(
+            f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element size ({item})"
+        )
     array = np.frombuffer(buffer, np_dtype(dtype), count, offset)
     if not array.flags.writeable:
         warnings.warn(

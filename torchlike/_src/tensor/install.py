@@ -108,7 +108,11 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     if form == "inplace":
         lines.append(f"    return _in_place(_kernel, {values})")
     elif form == "out":
-        lines += ["    if out is None:", f"        return _record(_kernel, {values})", f"    return _into(_kernel, {values}, out)"]
+        lines += [
+            "    if out is None:",
+            f"        return _record(_kernel, {values})",
+            f"    return _into(_kernel, {values}, out)",
+        ]
     else:
         lines.append(f"    return _record(_kernel, {values})")
     exec(compile("\n".join(lines), f"<torchlike {op.names[0]}>", "exec"), space)
@@ -117,9 +121,6 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     fn.__module__ = "torch"
     fn.__doc__ = op.fn.__doc__
     return fn
-
-
-
 
 
 def renamed(fn: Callable[..., Any], aliases: dict[str, Any], given: dict[str, Any], positional: int) -> Any:
@@ -149,9 +150,7 @@ def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     result = record(kernel, args)
     have, made = self._aval(), result._aval()
     if made.shape != have.shape:
-        raise RuntimeError(
-            f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}"
-        )
+        raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
     result = fit_dtype(result, have.dtype)
     node = result._node
     if node is not None and kernel.saves and node.trie is not None:
@@ -208,9 +207,7 @@ def deliver(name: str, result: Tensor, target: Tensor) -> None:
     from torchlike._src.tensor.conversion import resize_out
 
     if result.device != target.device:
-        raise RuntimeError(
-            f"Expected out tensor to have device {result.device}, but got {target.device} instead"
-        )
+        raise RuntimeError(f"Expected out tensor to have device {result.device}, but got {target.device} instead")
     fitted = fit_dtype(result, target._aval().dtype)
     shape = result._aval().shape
     if target._aval().shape != shape:
@@ -288,13 +285,9 @@ def _operand(other: Any) -> Any:
     return other if isinstance(other, _PLAIN) else NotImplemented
 
 
-
-
 def namespace(prefix: str) -> dict[str, Callable[..., Any]]:
     """The public functions directly under ``prefix``: ``namespace("linalg")["norm"]``."""
     start = prefix + "."
     return {
-        name[len(start) :]: fn
-        for name, fn in public_names().items()
-        if name.startswith(start) and "." not in name[len(start) :]
+        name[len(start) :]: fn for name, fn in public_names().items() if name.startswith(start) and "." not in name[len(start) :]
     }

@@ -3,7 +3,7 @@
 from torchlike._src.tensor.strides import channels_last_strides
 
 
-class layout:  # noqa: N801 - torch's name
+class layout:
     """How a tensor is laid out; here always ``torch.strided``."""
 
     __slots__ = ("_name",)
@@ -18,7 +18,7 @@ class layout:  # noqa: N801 - torch's name
         return self._name
 
 
-class memory_format(layout):  # noqa: N801 - torch's name
+class memory_format(layout):
     """The order of dimensions in memory. Here it changes strides, not how programs lay out their data."""
 
     __slots__ = ()

@@ -86,4 +86,3 @@ def dtype_of_type(name: Any) -> dtypes.dtype:
     if short not in TYPED:
         raise ValueError(f"invalid type: '{name}'")
     return TYPED[short].dtype  # type: ignore[attr-defined]
-

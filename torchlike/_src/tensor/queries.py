@@ -55,7 +55,5 @@ def can_cast(from_: dtypes.dtype, to: dtypes.dtype) -> bool:
 
 def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
     """The dtype in which two operands meet."""
-    kinds = [
-        (x._aval().dtype, x.ndim) if isinstance(x, Tensor) else type(x) for x in (tensor1, tensor2)
-    ]
+    kinds = [(x._aval().dtype, x.ndim) if isinstance(x, Tensor) else type(x) for x in (tensor1, tensor2)]
     return dtypes.OF_NUMPY[promotion.result_type(kinds)]

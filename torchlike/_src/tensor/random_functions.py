@@ -11,10 +11,10 @@ from torchlike._src.random import sampling
 from torchlike._src.tensor import devices, layouts
 from torchlike._src.tensor.conversion import keep_layout
 from torchlike._src.tensor.core import Tensor
-from torchlike._src.tensor.strides import contiguous_strides, dense_like
 from torchlike._src.tensor.creation import _deliver, check_sizes
 from torchlike._src.tensor.from_data import finish, np_dtype, on_place
 from torchlike._src.tensor.shapes import broadcast_shapes
+from torchlike._src.tensor.strides import contiguous_strides, dense_like
 from torchlike._src.tensor.view_functions import sizes as as_sizes
 
 
@@ -164,9 +164,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     """1 with the probability given by ``input`` (or by ``p``), else 0."""
     have = input._aval()
     if p is None and have.dtype.kind not in "fV":
-        raise NotImplementedError(
-            f"\"bernoulli_tensor_cpu_p_\" not implemented for '{promotion.scalar_type(have.dtype)}'"
-        )
+        raise NotImplementedError(f"\"bernoulli_tensor_cpu_p_\" not implemented for '{promotion.scalar_type(have.dtype)}'")
     values = sampling.bernoulli(generator, have.shape, have.dtype, _host(input) if p is None else p)
     return _tied(_deliver(values, out, input.device, False), [input], "BernoulliBackward0")
 

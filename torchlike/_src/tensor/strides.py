@@ -116,9 +116,7 @@ def _sorted(shape: tuple[int, ...], known: list[tuple[int, ...]]) -> tuple[int, 
 
 def _broadcast(shape: tuple[int, ...], own: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
     lead = len(shape) - len(own)
-    return (0,) * lead + tuple(
-        [0 if n == 1 and m != 1 else s for n, m, s in zip(own, shape[lead:], strides, strict=True)]
-    )
+    return (0,) * lead + tuple([0 if n == 1 and m != 1 else s for n, m, s in zip(own, shape[lead:], strides, strict=True)])
 
 
 def _compare(a: int, b: int, shape: tuple[int, ...], known: list[tuple[int, ...]]) -> int:

@@ -57,9 +57,7 @@ class GradNode:
         self.pullback = pullback
         self.values: list[Value] | None = values
         self.numbers = numbers
-        self.edges = [
-            (t._node, t._number) if t._node is not None else (t if t._leaf is None else t._leaf, -1) for t in inputs
-        ]
+        self.edges = [(t._node, t._number) if t._node is not None else (t if t._leaf is None else t._leaf, -1) for t in inputs]
         self.order = next(_order)
         if extras:
             self._tell()

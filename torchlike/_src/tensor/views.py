@@ -54,7 +54,7 @@ def view_op(cls: Any) -> ViewOp:
 
 
 @view_op
-class permute:  # noqa: N801
+class permute:
     @staticmethod
     def read(input: Array, dims: tuple) -> Array:
         return jnp.transpose(input, dims)
@@ -73,7 +73,7 @@ class permute:  # noqa: N801
 
 
 @view_op
-class reshape:  # noqa: N801
+class reshape:
     @staticmethod
     def read(input: Array, size: tuple, strides: tuple) -> Array:
         return jnp.reshape(input, size)
@@ -92,7 +92,7 @@ class reshape:  # noqa: N801
 
 
 @view_op
-class expand:  # noqa: N801
+class expand:
     @staticmethod
     def read(input: Array, size: tuple) -> Array:
         return jnp.broadcast_to(input, size)
@@ -104,9 +104,7 @@ class expand:  # noqa: N801
     @staticmethod
     def put(base: Array, new: Array, size: tuple) -> Array:
         lead = len(size) - base.ndim
-        index = (0,) * lead + tuple(
-            [slice(0, 1) if n == 1 else slice(None) for n in base.shape]
-        )
+        index = (0,) * lead + tuple([slice(0, 1) if n == 1 else slice(None) for n in base.shape])
         return new[index]
 
     @staticmethod
@@ -119,7 +117,7 @@ class expand:  # noqa: N801
 
 
 @view_op
-class index:  # noqa: N801
+class index:
     """Selecting, slicing and adding dimensions. ``spec`` has an item for each dimension of the result or the input.
 
     ``None``: a new dimension; ``()``: the dimension as it is; ``(-1, 1)``: select; ``(n, step)``: slice. Selections and
@@ -207,7 +205,7 @@ def index_tuple(spec: tuple, starts: Numbers, shape: Sequence[int]) -> tuple[Any
 
 
 @view_op
-class diagonal:  # noqa: N801
+class diagonal:
     @staticmethod
     def read(input: Array, offset: int, dim1: int, dim2: int) -> Array:
         return jnp.diagonal(input, offset, dim1, dim2)
@@ -237,7 +235,7 @@ class diagonal:  # noqa: N801
 
 
 @view_op
-class as_strided:  # noqa: N801
+class as_strided:
     """Any sizes and strides on a storage; ``order`` says how the base lies in memory (dims from outer to inner)."""
 
     @staticmethod
@@ -268,7 +266,7 @@ def flat_index(size: Sequence[int], stride: Sequence[int], offset: int) -> np.nd
 
 
 @view_op
-class unfold:  # noqa: N801
+class unfold:
     @staticmethod
     def read(input: Array, dim: int, size: int, step: int) -> Array:
         if input.ndim == 0:
@@ -304,7 +302,7 @@ class unfold:  # noqa: N801
 
 
 @view_op
-class real:  # noqa: N801
+class real:
     @staticmethod
     def read(input: Array) -> Array:
         return jnp.real(input)
@@ -323,7 +321,7 @@ class real:  # noqa: N801
 
 
 @view_op
-class imag:  # noqa: N801
+class imag:
     @staticmethod
     def read(input: Array) -> Array:
         return jnp.imag(input)
@@ -342,7 +340,7 @@ class imag:  # noqa: N801
 
 
 @view_op
-class view_as_real:  # noqa: N801
+class view_as_real:
     @staticmethod
     def read(input: Array) -> Array:
         return jnp.stack((jnp.real(input), jnp.imag(input)), -1)
@@ -361,7 +359,7 @@ class view_as_real:  # noqa: N801
 
 
 @view_op
-class view_as_complex:  # noqa: N801
+class view_as_complex:
     @staticmethod
     def read(input: Array) -> Array:
         return jax.lax.complex(input[..., 0], input[..., 1])
@@ -380,7 +378,7 @@ class view_as_complex:  # noqa: N801
 
 
 @view_op
-class view_dtype:  # noqa: N801
+class view_dtype:
     """The same bytes read as another type."""
 
     @staticmethod
@@ -613,4 +611,3 @@ def numpy_view(view: Tensor) -> np.ndarray:
             array = np.asarray(op.kernel.on_host((array, *[a.np if hasattr(a, "np") else a for a in args])))
             array.flags.writeable = array.base is not None and op.name != "expand"
     return array
-

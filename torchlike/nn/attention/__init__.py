@@ -45,8 +45,7 @@ def sdpa_kernel(backends: list[SDPBackend] | SDPBackend, set_priority: bool = Fa
     global _enabled
     if not isinstance(backends, (list, SDPBackend)):
         raise AssertionError(
-            "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got "
-            f"{type(backends).__name__}"
+            f"Backend must be an instance of SDPBackend or a list of SDPBackend instances, got {type(backends).__name__}"
         )
     chosen: Iterable[SDPBackend] = [backends] if isinstance(backends, SDPBackend) else backends
     before = _enabled

@@ -36,8 +36,7 @@ MIXED_BACKWARD_HOOKS = (
     "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
 )
 _MIXED_GLOBAL_BACKWARD_HOOKS = (
-    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. "
-    "Please use only one of them."
+    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of them."
 )
 
 
@@ -52,9 +51,7 @@ def _has_any_global_hook() -> bool:
     )
 
 
-def add_hook(
-    hooks: Hooks, hook: Any, *, flags: Sequence[tuple[Hooks, bool]] = (), prepend: bool = False
-) -> RemovableHandle:
+def add_hook(hooks: Hooks, hook: Any, *, flags: Sequence[tuple[Hooks, bool]] = (), prepend: bool = False) -> RemovableHandle:
     """Put a hook into a registry.
 
     Args:
@@ -289,8 +286,7 @@ def warn_of_plain_backward_hook(inputs: Any, result: Any, grad_fn: Any) -> None:
         return
     situation, missing = case
     warnings.warn(
-        f"Using {situation} is deprecated and will be removed in future versions. "
-        f"This hook will be missing some {missing}",
+        f"Using {situation} is deprecated and will be removed in future versions. This hook will be missing some {missing}",
         FutureWarning,
         stacklevel=5,
     )
@@ -302,9 +298,7 @@ def _what_plain_hook_misses(inputs: Any, result: Any, grad_fn: Any) -> tuple[str
         situation = "non-full backward hooks on a Module that does not return a single Tensor or a tuple of Tensors"
         return situation, f"of the grad_output. {_USE_FULL_HOOK}"
     if tensors is None:
-        situation = (
-            "non-full backward hooks on a Module that does not take as input a single Tensor or a tuple of Tensors"
-        )
+        situation = "non-full backward hooks on a Module that does not take as input a single Tensor or a tuple of Tensors"
         return situation, f"of the grad_input. {_USE_FULL_HOOK}"
     nodes = {r.grad_fn for r in results if r.grad_fn is not None}
     if len(nodes) > 1:

@@ -31,8 +31,7 @@ _LOADING_INTO_META = (
     "key in the module instead of copying them in place?)"
 )
 _MODULE_LOAD_RETURNED_INPUT = (
-    "module_load returned one of self or other, please .detach() the result if returning one of the inputs in "
-    "module_load"
+    "module_load returned one of self or other, please .detach() the result if returning one of the inputs in module_load"
 )
 
 
@@ -96,9 +95,7 @@ def load_into(module: Module, state_dict: Mapping[str, Any], strict: bool, assig
             if keys
         ]
     if errors:
-        raise RuntimeError(
-            "Error(s) in loading state_dict for {}:\n\t{}".format(type(module).__name__, "\n\t".join(errors))
-        )
+        raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(type(module).__name__, "\n\t".join(errors)))
     return _IncompatibleKeys(missing, unexpected)
 
 

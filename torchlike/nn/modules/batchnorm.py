@@ -103,9 +103,7 @@ class _NormBase(Module):
             if mine is None or mine.is_meta:
                 mine = torch.tensor(0, dtype=torch.long)
             state_dict.setdefault(prefix + "num_batches_tracked", mine)
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
 
 
 class _BatchNorm(_NormBase):

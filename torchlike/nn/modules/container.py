@@ -21,8 +21,7 @@ class Container(Module):
 
     def __init__(self, **kwargs: Any) -> None:
         warnings.warn(
-            "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. "
-            "Subclass that instead.",
+            "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. Subclass that instead.",
             FutureWarning,
             stacklevel=2,
         )
@@ -282,8 +281,7 @@ class ModuleDict(Module):
         """Add or replace modules from a mapping or pairs of key and module."""
         if not isinstance(modules, Iterable):
             raise TypeError(
-                "ModuleDict.update should be called with an iterable of key/value pairs, but got "
-                + type(modules).__name__
+                "ModuleDict.update should be called with an iterable of key/value pairs, but got " + type(modules).__name__
             )
         is_mapping = isinstance(modules, (ModuleDict, Mapping))
         for key, module in modules.items() if is_mapping else _pairs(modules, "ModuleDict"):
@@ -478,8 +476,7 @@ class ParameterDict(Module):
         """Add or replace values from a mapping (a plain one in the order of its keys) or pairs."""
         if not isinstance(parameters, Iterable):
             raise TypeError(
-                "ParametersDict.update should be called with an iterable of key/value pairs, but got "
-                + type(parameters).__name__
+                "ParametersDict.update should be called with an iterable of key/value pairs, but got " + type(parameters).__name__
             )
         if isinstance(parameters, (OrderedDict, ParameterDict)):
             pairs = parameters.items()

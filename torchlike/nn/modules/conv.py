@@ -365,9 +365,7 @@ class _ConvTranspose(_ConvTransposeNd):
             raise ValueError(f"Only `zeros` padding mode is supported for ConvTranspose{n}d")
         if not isinstance(self.padding, tuple):
             raise AssertionError("self.padding must be a tuple")
-        output_padding = self._output_padding(
-            input, output_size, self.stride, self.padding, self.kernel_size, n, self.dilation
-        )
+        output_padding = self._output_padding(input, output_size, self.stride, self.padding, self.kernel_size, n, self.dilation)
         return self.stride, self.padding, output_padding, self.groups, self.dilation
 
 
@@ -507,9 +505,7 @@ class _LazyConvTranspose(_LazyConvXdMixin):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype
-        )
+        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype)
         self._forget_weights(out_channels, bias, device, dtype)
 
 

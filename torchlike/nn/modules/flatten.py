@@ -55,8 +55,7 @@ class Unflatten(Module):
         for place, size in enumerate(input):
             if not isinstance(size, int):
                 raise TypeError(
-                    "unflattened_size must be tuple of ints, but found element of type "
-                    f"{type(size).__name__} at pos {place}"
+                    f"unflattened_size must be tuple of ints, but found element of type {type(size).__name__} at pos {place}"
                 )
 
     def forward(self, input: Tensor) -> Tensor:

@@ -90,9 +90,7 @@ class _InstanceNorm(_NormBase):
                 error_msgs.append(_STATS_NOT_TRACKED.format(names=names, klass=type(self).__name__))
                 for key in keys:
                     state_dict.pop(key)
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
@@ -100,8 +98,7 @@ class _InstanceNorm(_NormBase):
         if input.size(dim) != self.num_features:
             if self.affine:
                 raise ValueError(
-                    f"expected input's size at dim={dim} to match num_features ({self.num_features}), "
-                    f"but got: {input.size(dim)}."
+                    f"expected input's size at dim={dim} to match num_features ({self.num_features}), but got: {input.size(dim)}."
                 )
             warnings.warn(_FEATURES_UNUSED.format(dim=dim), stacklevel=2)
         return self._handle_no_batch_input(input) if dim == 0 else self._apply_instance_norm(input)

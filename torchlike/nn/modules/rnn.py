@@ -116,9 +116,7 @@ class RNNBase(Module):
 
     def _check_options(self, dropout: Any) -> None:
         if not isinstance(dropout, numbers.Number) or not 0 <= dropout <= 1 or isinstance(dropout, bool):
-            raise ValueError(
-                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
-            )
+            raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element being zeroed")
         if dropout > 0 and self.num_layers == 1:
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
@@ -192,9 +190,7 @@ class RNNBase(Module):
         if input.dim() != dims:
             raise RuntimeError(f"input must have {dims} dimensions, got {input.dim()}")
         if input.size(-1) != self.input_size:
-            raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.size(-1)}"
-            )
+            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.size(-1)}")
 
     def _batch_size(self, input: Tensor, batch_sizes: Tensor | None) -> int:
         if batch_sizes is not None:
@@ -253,9 +249,7 @@ class RNNBase(Module):
             return packed, self.permute_hidden(hidden, unsorted_indices)
 
         if input.dim() not in (2, 3):
-            raise ValueError(
-                f"{self._get_name_of_kind()}: Expected input to be 2D or 3D, got {input.dim()}{self._dims_noun}"
-            )
+            raise ValueError(f"{self._get_name_of_kind()}: Expected input to be 2D or 3D, got {input.dim()}{self._dims_noun}")
         batched = input.dim() == 3
         batch_dim = 0 if self.batch_first else 1
         if not batched:
@@ -558,9 +552,7 @@ class LSTMCell(RNNCellBase):
 
     _kind = "LSTMCell"
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, num_chunks=4, device=device, dtype=dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
@@ -589,9 +581,7 @@ class GRUCell(RNNCellBase):
 
     _kind = "GRUCell"
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, num_chunks=3, device=device, dtype=dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:

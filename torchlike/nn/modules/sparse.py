@@ -104,9 +104,7 @@ class Embedding(_EmbeddingBase):
             weight = self._parameters["weight"]  # as in `Linear.forward`
         except KeyError:
             weight = self.weight
-        return F.embedding(
-            input, weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse
-        )
+        return F.embedding(input, weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
 
     def extra_repr(self) -> str:
         s = f"{self.num_embeddings}, {self.embedding_dim}"

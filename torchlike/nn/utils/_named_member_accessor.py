@@ -153,9 +153,7 @@ class NamedMemberAccessor:
         """Set the tensors at dotted paths; returns those that were there."""
         return [self.swap_tensor(name, value, allow_missing) for name, value in _same_length(names, values)]
 
-    def swap_tensors_dict(
-        self, named_tensors: dict[str, Any], allow_missing: bool = False
-    ) -> tuple[dict[str, Any], list[str]]:
+    def swap_tensors_dict(self, named_tensors: dict[str, Any], allow_missing: bool = False) -> tuple[dict[str, Any], list[str]]:
         """Set the tensors at dotted paths; returns those that were there, and the names that were not.
 
         If anything raises, everything is as it was.
@@ -200,7 +198,5 @@ class NamedMemberAccessor:
 def _same_length(names: Iterable[str], values: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     names, values = list(names), list(values)
     if len(names) != len(values):
-        raise AssertionError(
-            f"names and values must have the same length, got {len(names)} names and {len(values)} values"
-        )
+        raise AssertionError(f"names and values must have the same length, got {len(names)} names and {len(values)} values")
     return zip(names, values, strict=True)

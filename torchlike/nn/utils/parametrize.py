@@ -38,8 +38,7 @@ _NOT_PICKLABLE = (
     "#saving-loading-a-general-checkpoint-for-inference-and-or-resuming-training"
 )
 _SEQUENCE_STAYS = (
-    "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a sequence of "
-    "tensors."
+    "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a sequence of tensors."
 )
 
 
@@ -100,8 +99,7 @@ class ParametrizationList(ModuleList):
         new = self._invert_what_can_be(original)
         if not isinstance(new, (Tensor, Sequence)):
             raise ValueError(
-                "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
-                f"Got {type(new).__name__}"
+                f"'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got {type(new).__name__}"
             )
         self.is_tensor = isinstance(new, Tensor)
         self.ntensors = 1 if self.is_tensor else len(new)
@@ -175,8 +173,7 @@ class ParametrizationList(ModuleList):
             raise ValueError(f"`right_inverse` should return a tensor. Got {type(value).__name__}")
         if value.dtype != self.original.dtype:
             raise ValueError(
-                f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` has dtype "
-                f"{self.original.dtype}"
+                f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` has dtype {self.original.dtype}"
             )
         _replace_values(self.original, value)
 
@@ -257,9 +254,7 @@ def _inject_property(module: Module, tensor_name: str) -> None:
     setattr(type(module), tensor_name, property(get_parametrized, set_original))
 
 
-def register_parametrization(
-    module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False
-) -> Module:
+def register_parametrization(module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False) -> Module:
     """From now on compute a parameter or buffer of ``module`` by ``parametrization``, on top of others there are.
 
     Args:
@@ -289,8 +284,7 @@ def register_parametrization(
         module.parametrizations[tensor_name] = parametrizations
     else:
         raise ValueError(
-            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
-            f"'{tensor_name}'"
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
         )
     return module
 
@@ -370,9 +364,7 @@ def type_before_parametrizations(module: Module) -> type:
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 
-def transfer_parametrizations_and_params(
-    from_module: Module, to_module: Module, tensor_name: str | None = None
-) -> Module:
+def transfer_parametrizations_and_params(from_module: Module, to_module: Module, tensor_name: str | None = None) -> Module:
     """Parametrize ``to_module`` as ``from_module`` is, all tensors or one, with the same originals."""
     if not is_parametrized(from_module):
         return to_module

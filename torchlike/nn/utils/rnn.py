@@ -205,19 +205,14 @@ def _checked_lengths(input: Tensor, lengths: Tensor, batch_first: bool) -> np.nd
         raise RuntimeError("Cannot pack empty tensors.")
     if lengths.dim() != 1 or lengths.device.type != "cpu":
         raise RuntimeError(
-            "'lengths' argument should be a 1D CPU int64 tensor, but got "
-            f"{lengths.dim()}D {lengths.device.type} Long tensor"
+            f"'lengths' argument should be a 1D CPU int64 tensor, but got {lengths.dim()}D {lengths.device.type} Long tensor"
         )
     batch = input.size(0 if batch_first else 1)
     if len(lengths) != batch:
-        raise RuntimeError(
-            f"Expected `len(lengths)` to be equal to batch_size, but got {len(lengths)} (batch_size={batch})"
-        )
+        raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(lengths)} (batch_size={batch})")
     counts = np.array(lengths.tolist(), dtype=np.int64)
     if (counts <= 0).any():
-        raise RuntimeError(
-            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
-        )
+        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
     if (np.diff(counts) > 0).any():
         raise RuntimeError(_NOT_SORTED)
     steps = input.size(1 if batch_first else 0)
@@ -284,9 +279,7 @@ def pad_sequence(
         padding_side: ``"right"`` or ``"left"``.
     """
     if not isinstance(sequences, Iterable):
-        raise RuntimeError(
-            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
-        )
+        raise RuntimeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
     sequences = tuple(sequences)
     if not sequences:
         raise RuntimeError("received an empty list of sequences")
@@ -314,8 +307,7 @@ def _fitted(sequence: Tensor, sizes: tuple[int, ...]) -> Tensor:
     for back, (a, b) in enumerate(zip(reversed(expected), reversed(shape), strict=False), start=1):
         if a != b != 1:
             raise RuntimeError(
-                f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension "
-                f"{dims - back}"
+                f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {dims - back}"
             )
     return sequence.expand(expected)
 

@@ -26,8 +26,7 @@ def _untie_named_tensors_map(module: Module, parameters_and_buffers: dict[str, T
             continue
         if len(set(given.values())) > 1:
             raise ValueError(
-                f"functional_call got multiple values for keys {sorted(tied)}, which are tied. "
-                "Consider using tie_weights=False"
+                f"functional_call got multiple values for keys {sorted(tied)}, which are tied. Consider using tie_weights=False"
             )
         untied.update(dict.fromkeys(tied, next(iter(given.values()))))
     return untied

@@ -24,9 +24,7 @@ ALL_DTYPES = (
 )  # fmt: skip
 
 
-def plan(
-    patterns: list[str] | None, checks: list[str], dtypes: list[str] | None = None, limit: int | None = None
-) -> list[Job]:
+def plan(patterns: list[str] | None, checks: list[str], dtypes: list[str] | None = None, limit: int | None = None) -> list[Job]:
     """The jobs for these entries, checks and dtypes (None: each check's own)."""
     import torch
 
@@ -56,9 +54,7 @@ def plan(
 def main(argv: list[str] | None = None) -> int:
     """Returns 0, or 1 if something failed that is not on the list, or a line of the list is obsolete."""
     parser = argparse.ArgumentParser(prog="python -m torchlike.testing.conformance", description=__doc__)
-    parser.add_argument(
-        "--ops", nargs="*", metavar="NAME", help="entries by name or prefix: add linalg nn.Linear optim fft*"
-    )
+    parser.add_argument("--ops", nargs="*", metavar="NAME", help="entries by name or prefix: add linalg nn.Linear optim fft*")
     parser.add_argument("--checks", nargs="*", choices=DEFAULT_DTYPES, default=list(DEFAULT_DTYPES), metavar="CHECK",
                         help=f"of {', '.join(DEFAULT_DTYPES)}")  # fmt: skip
     parser.add_argument(

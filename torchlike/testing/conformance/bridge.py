@@ -189,9 +189,7 @@ def translate(function: Any, library: Any) -> Any:
         return function
     if hasattr(function, "func") and hasattr(function, "keywords"):  # functools.partial
         bridge = Bridge(library)
-        return type(function)(
-            translate(function.func, library), *bridge.over(function.args), **bridge.over(function.keywords)
-        )
+        return type(function)(translate(function.func, library), *bridge.over(function.args), **bridge.over(function.keywords))
     if isinstance(function, types.FunctionType):
         return _rebind(function, library, {})
     return function

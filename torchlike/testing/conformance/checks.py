@@ -48,9 +48,7 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {text[:300]}{place}"
 
 
-def disagree(
-    theirs: tuple[Any, Exception | None], ours: tuple[Any, Exception | None], library: Any, **how: Any
-) -> Outcome:
+def disagree(theirs: tuple[Any, Exception | None], ours: tuple[Any, Exception | None], library: Any, **how: Any) -> Outcome:
     """The difference between two outcomes of `run`. Where torch raises, the same type must be raised."""
     if theirs[1] is not None:
         if ours[1] is None:

@@ -75,9 +75,7 @@ def difference(
     if isinstance(theirs, (bool, int, float, complex)):
         if isinstance(theirs, bool) != isinstance(ours, bool) or not isinstance(ours, (bool, int, float, complex)):
             return f"expected {theirs!r}, got {ours!r} ({type(ours).__name__})"
-        if not values or np.isclose(
-            theirs, ours, rtol=1.3e-6, atol=1e-5 if isinstance(theirs, float) else 0, equal_nan=True
-        ):
+        if not values or np.isclose(theirs, ours, rtol=1.3e-6, atol=1e-5 if isinstance(theirs, float) else 0, equal_nan=True):
             return None
         return f"expected {theirs!r}, got {ours!r}"
     if theirs is None or isinstance(theirs, (str, bytes)):

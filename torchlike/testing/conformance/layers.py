@@ -33,9 +33,7 @@ class Layer:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = list(
-                    self.info.module_inputs_func(
-                        self.info, device="cpu", dtype=dtype, requires_grad=grad, training=training
-                    )
+                    self.info.module_inputs_func(self.info, device="cpu", dtype=dtype, requires_grad=grad, training=training)
                 )
             for sample in found[: limit or len(found)]:
                 model, error = run(self._theirs, sample, dtype, training)

@@ -126,9 +126,7 @@ class DataLoader(Generic[T_co]):
             raise ValueError("sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
-                )
+                raise ValueError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last")
             batch_size = None
         elif batch_size is None and drop_last:
             raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
@@ -236,8 +234,7 @@ class _BaseDataLoaderIter:
         self._index_sampler = loader._index_sampler
         if loader.pin_memory and not torch.accelerator.is_available():
             warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be "
-                "used.",
+                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be used.",
                 stacklevel=3,
             )
         self._sampler_iter = iter(self._index_sampler)
@@ -264,11 +261,7 @@ class _BaseDataLoaderIter:
         self._num_yielded += 1
         reported = self._reported
         if reported is not None and self._num_yielded > reported:
-            hint = (
-                " Does each worker give only its share of the stream (see get_worker_info)?"
-                if self._num_workers
-                else ""
-            )
+            hint = " Does each worker give only its share of the stream (see get_worker_info)?" if self._num_workers else ""
             warnings.warn(
                 f"Length of IterableDataset {self._dataset} was reported to be {reported} (when accessing "
                 f"len(dataloader)), but {self._num_yielded} samples have been fetched.{hint}",
@@ -294,9 +287,7 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         super().__init__(loader)
         if loader.timeout:
             raise AssertionError("timeout needs num_workers > 0")
-        self._fetcher = _make_fetcher(loader)(
-            loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
-        )
+        self._fetcher = _make_fetcher(loader)(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
 
     def _next_data(self) -> Any:
         return self._fetcher.fetch(self._next_index())
@@ -355,9 +346,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         """The next in turn; when order does not matter, one that is not busy with more than its share."""
         active = sum(self._active)
         for worker in itertools.islice(self._turn, self._num_workers):
-            if self._active[worker] and (
-                self._in_order or list(self._assigned.values()).count(worker) < self._most // active
-            ):
+            if self._active[worker] and (self._in_order or list(self._assigned.values()).count(worker) < self._most // active):
                 return worker
         return None
 

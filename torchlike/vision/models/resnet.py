@@ -11,9 +11,7 @@ Norm = Callable[[int], nn.Module]
 
 def conv3x3(in_planes: int, out_planes: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> nn.Conv2d:
     """A convolution that keeps the size, but for its stride."""
-    return nn.Conv2d(
-        in_planes, out_planes, 3, stride=stride, padding=dilation, groups=groups, bias=False, dilation=dilation
-    )
+    return nn.Conv2d(in_planes, out_planes, 3, stride=stride, padding=dilation, groups=groups, bias=False, dilation=dilation)
 
 
 def conv1x1(in_planes: int, out_planes: int, stride: int = 1) -> nn.Conv2d:
@@ -169,9 +167,7 @@ class ResNet(nn.Module):
         shared = (self.groups, self.base_width)
         stage = [block(self.inplanes, planes, stride, downsample, *shared, before, self._norm_layer)]
         self.inplanes = planes * block.expansion
-        stage += [
-            block(self.inplanes, planes, 1, None, *shared, self.dilation, self._norm_layer) for _ in range(1, blocks)
-        ]
+        stage += [block(self.inplanes, planes, 1, None, *shared, self.dilation, self._norm_layer) for _ in range(1, blocks)]
         return nn.Sequential(*stage)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -180,9 +176,7 @@ class ResNet(nn.Module):
         return self.fc(torch.flatten(self.avgpool(x), 1))
 
 
-def _resnet(
-    block: type[BasicBlock | Bottleneck], layers: Sequence[int], weights: Any, options: dict[str, Any]
-) -> ResNet:
+def _resnet(block: type[BasicBlock | Bottleneck], layers: Sequence[int], weights: Any, options: dict[str, Any]) -> ResNet:
     options.pop("progress", None)
     if weights is not None or options.pop("pretrained", False):
         raise NotImplementedError(

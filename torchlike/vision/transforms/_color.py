@@ -207,8 +207,7 @@ class RandomErasing(torch.nn.Module):
             value = [float(v) for v in self.value] if isinstance(self.value, tuple | list) else [float(self.value)]
             if len(value) not in (1, img.shape[-3]):
                 raise ValueError(
-                    "If value is a sequence, it should have either a single value or "
-                    f"{img.shape[-3]} (number of input channels)"
+                    f"If value is a sequence, it should have either a single value or {img.shape[-3]} (number of input channels)"
                 )
         return functional.erase(img, *self.get_params(img, self.scale, self.ratio, value), self.inplace)
 

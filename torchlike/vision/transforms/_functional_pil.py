@@ -29,15 +29,12 @@ def fill_of(fill: Any, image: PIL.Image.Image) -> Any:
         fill = tuple(fill) * bands
     if len(fill) != bands:
         raise ValueError(
-            "The number of elements in 'fill' does not match the number of channels of the image "
-            f"({len(fill)} != {bands})"
+            f"The number of elements in 'fill' does not match the number of channels of the image ({len(fill)} != {bands})"
         )
     return tuple(fill) if bands > 1 else fill[0]
 
 
-def pad(
-    image: PIL.Image.Image, left: int, top: int, right: int, bottom: int, fill: Any, padding_mode: str
-) -> PIL.Image.Image:
+def pad(image: PIL.Image.Image, left: int, top: int, right: int, bottom: int, fill: Any, padding_mode: str) -> PIL.Image.Image:
     """A border, or a crop where a side is negative."""
     if padding_mode == "constant":
         padded = ImageOps.expand(image, (left, top, right, bottom), fill_of(fill, image))

@@ -46,9 +46,7 @@ def convert_image_dtype(image: torch.Tensor, dtype: torch.dtype) -> torch.Tensor
 # Geometry
 
 
-def pad(
-    image: torch.Tensor, left: int, top: int, right: int, bottom: int, fill: Any, padding_mode: str
-) -> torch.Tensor:
+def pad(image: torch.Tensor, left: int, top: int, right: int, bottom: int, fill: Any, padding_mode: str) -> torch.Tensor:
     """A border, or a crop where a side is negative."""
     if padding_mode == "symmetric":
         return _pad_symmetric(image, left, top, right, bottom)
@@ -127,9 +125,7 @@ def perspective(image: torch.Tensor, coefficients: Sequence[float], mode: str, f
     y = torch.arange(height, dtype=torch.float32, device=image.device)[:, None] + 0.5
     x = torch.arange(width, dtype=torch.float32, device=image.device)[None, :] + 0.5
     depth = g * x + h * y + 1
-    grid = torch.stack(
-        ((a * x + b * y + c) / depth / (0.5 * width) - 1, (d * x + e * y + f) / depth / (0.5 * height) - 1), -1
-    )
+    grid = torch.stack(((a * x + b * y + c) / depth / (0.5 * width) - 1, (d * x + e * y + f) / depth / (0.5 * height) - 1), -1)
     return _sample(image, grid, mode, fill)
 
 
@@ -150,9 +146,7 @@ def _sample(image: torch.Tensor, grid: torch.Tensor, mode: str, fill: Any) -> to
         if not fills:
             return nn.grid_sample(batch, grids, mode=mode, padding_mode="zeros", align_corners=False)
         inside = torch.ones_like(batch[:, :1])
-        batch = nn.grid_sample(
-            torch.cat((batch, inside), 1), grids, mode=mode, padding_mode="zeros", align_corners=False
-        )
+        batch = nn.grid_sample(torch.cat((batch, inside), 1), grids, mode=mode, padding_mode="zeros", align_corners=False)
         batch, inside = batch[:, :-1], batch[:, -1:]
         background = torch.tensor(fills, dtype=batch.dtype, device=batch.device).view(1, -1, 1, 1)
         if mode == "nearest":

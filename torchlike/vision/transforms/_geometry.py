@@ -26,9 +26,7 @@ def happens(p: float) -> bool:
     return torch.rand(1).item() < p
 
 
-def pair(
-    size: int | Sequence[int], message: str = "Please provide only two dimensions (h, w) for size."
-) -> tuple[int, int]:
+def pair(size: int | Sequence[int], message: str = "Please provide only two dimensions (h, w) for size.") -> tuple[int, int]:
     """``(height, width)`` from one number or two."""
     if isinstance(size, numbers.Number):
         return int(size), int(size)  # type: ignore[call-overload]
@@ -63,8 +61,7 @@ class Resize(torch.nn.Module):
     def __repr__(self) -> str:
         mode = getattr(self.interpolation, "value", self.interpolation)
         return (
-            f"{type(self).__name__}(size={self.size}, interpolation={mode}, max_size={self.max_size}, "
-            f"antialias={self.antialias})"
+            f"{type(self).__name__}(size={self.size}, interpolation={mode}, max_size={self.max_size}, antialias={self.antialias})"
         )
 
 
@@ -121,9 +118,7 @@ class Pad(torch.nn.Module):
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
             raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
         if not isinstance(padding, int) and len(padding) not in (1, 2, 4):
-            raise ValueError(
-                f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple"
-            )
+            raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple")
         self.padding = padding
         self.fill = fill
         self.padding_mode = padding_mode
@@ -333,9 +328,7 @@ class RandomRotation(torch.nn.Module):
         mode = getattr(self.interpolation, "value", self.interpolation)
         center = "" if self.center is None else f", center={self.center}"
         fill = "" if self.fill is None else f", fill={self.fill}"
-        return (
-            f"{type(self).__name__}(degrees={self.degrees}, interpolation={mode}, expand={self.expand}{center}{fill})"
-        )
+        return f"{type(self).__name__}(degrees={self.degrees}, interpolation={mode}, expand={self.expand}{center}{fill})"
 
 
 class RandomAffine(torch.nn.Module):

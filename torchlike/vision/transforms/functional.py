@@ -35,9 +35,7 @@ def _mode(interpolation: InterpolationMode | int) -> str:
     if isinstance(interpolation, int):
         return _BY_PIL_NUMBER[interpolation].value
     if not isinstance(interpolation, InterpolationMode):
-        raise TypeError(
-            "Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant"
-        )
+        raise TypeError("Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant")
     return interpolation.value
 
 
@@ -162,9 +160,7 @@ def normalize(tensor: torch.Tensor, mean: Sequence[float], std: Sequence[float],
     if not tensor.is_floating_point():
         raise TypeError(f"Input tensor should be a float tensor. Got {tensor.dtype}.")
     if tensor.ndim < 3:
-        raise ValueError(
-            f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {tensor.size()}"
-        )
+        raise ValueError(f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {tensor.size()}")
     if any(float(value) == 0 for value in std):
         raise ValueError(f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by zero.")
     center, spread = (
@@ -230,8 +226,7 @@ def _keep_aspect(height: int, width: int, size: int, max_size: int | None) -> li
     if max_size is not None:
         if max_size <= size:
             raise ValueError(
-                f"max_size = {max_size} must be strictly greater than the requested size for the smaller edge "
-                f"size = {size}"
+                f"max_size = {max_size} must be strictly greater than the requested size for the smaller edge size = {size}"
             )
         if new_long > max_size:
             new_short, new_long = int(max_size * new_short / new_long), max_size
