@@ -214,8 +214,9 @@ class Program:
 
     def run(self, values: list[Any], numbers: list[Any]) -> None:
         """Run on the data of ``values``; give the live ones theirs."""
-        donated = [_private(values[i]) for i in self.donated]
-        kept = [_data(values[i]) for i in self.kept]
+        host_array = np.ndarray
+        donated = [_private(values[i]) if values[i].data.__class__ is host_array else values[i].data for i in self.donated]
+        kept = [_data(values[i]) if values[i].data.__class__ is host_array else values[i].data for i in self.kept]
         outputs = self.fn(donated, kept, tuple(numbers))
         self.runs += 1
         if self.simple:
@@ -248,12 +249,20 @@ def _is_pullback(path: Sequence[Any], index: int) -> bool:
     return False
 
 
+_READ_ONCE = object()
+
+
 def _data(value: Value) -> Any:
     """The data of a concrete value, as a program takes it."""
     data = value.data
-    if data.__class__ is not np.ndarray or host.takes_numpy(value.aval.place):
+    if data.__class__ is not np.ndarray:
         return data
     if value.uploaded is None:
+        if host.takes_numpy(value.aval.place):  # cheaper for data that is read once, such as a batch
+            value.uploaded = _READ_ONCE
+            return data
+        value.uploaded = jax.device_put(data, value.aval.place.device)
+    elif value.uploaded is _READ_ONCE:
         value.uploaded = jax.device_put(data, value.aval.place.device)
     return value.uploaded
 

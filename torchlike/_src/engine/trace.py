@@ -36,7 +36,7 @@ class Node:
 
     __slots__ = (
         "backward", "base", "call", "children", "depth", "enters", "grads", "loose", "mask", "numbers", "outs", "parent", "programs",
-        "refs", "sights",
+        "refs", "seen", "sights",
     )  # fmt: skip
 
     def __init__(self, parent: "Node | None", call: Any = None) -> None:
@@ -46,6 +46,7 @@ class Node:
         self.loose: dict[Any, Any] | None = None
         self.programs: dict[Any, Program] = {}
         self.sights = 0
+        self.seen: Any = None
         self.depth = 0 if parent is None else parent.depth + 1
         self.refs: tuple[int, ...] = ()
         self.enters: tuple[Any, ...] = ()
@@ -203,7 +204,7 @@ class Recorder:
         made = []
         for a in node.outs:
             v = _new(Value)
-            v.aval, v.data, v.epoch, v.index = a, None, epoch, i
+            v.aval, v.epoch, v.index = a, epoch, i
             made.append(v)
             i += 1
         values += made
@@ -240,8 +241,11 @@ class Recorder:
         host.check_process()
         values, numbers = self.values, self.numbers
         references = list(map(getrefcount, values))
-        live = tuple([i for i, n in enumerate(references) if n > _ALONE and values[i].data is None])
-        donated = _donated(values, references, live)
+        seen = node.seen
+        if seen is None or seen[0] != references:  # equal counts, as at the same place of a loop, give equal answers
+            seen = node.seen = _liveness(values, references)
+        _, live, spare = seen
+        donated = _donated(values, spare, live)
         self.values, self.numbers = [], []
         self._restart()
         try:
@@ -275,22 +279,30 @@ class PlaceChanged(Exception):
 _ALONE = list(map(getrefcount, [Value(None, None)]))[0]
 
 
-def _donated(values: list[Value], references: list[int], live: tuple[int, ...]) -> tuple[int, ...]:
-    """Inputs that nobody else can see and whose buffer fits a result."""
+def _liveness(values: list[Value], references: list[int]) -> tuple[list[int], tuple[int, ...], list[int]]:
+    """The counts themselves, which results somebody holds, and which inputs nobody holds whose buffer would fit a result."""
+    live = tuple([i for i, n in enumerate(references) if n > _ALONE and values[i].data is None])
+    kinds = {values[i].aval for i in live}
+    spare = [i for i, n in enumerate(references) if n <= _ALONE and values[i].data is not None and values[i].aval in kinds]
+    return references, live, spare
+
+
+def _donated(values: list[Value], spare: list[int], live: tuple[int, ...]) -> tuple[int, ...]:
+    """Inputs that nobody else can see, as many as there are results that they fit."""
+    if not spare:
+        return ()
     wanted: dict[Any, int] = {}
     for i in live:
         a = values[i].aval
-        if a is not None:
-            wanted[a] = wanted.get(a, 0) + 1
+        wanted[a] = wanted.get(a, 0) + 1
     found = []
-    for i, n in enumerate(references):
-        if n <= _ALONE:
-            v = values[i]
-            data = v.data
-            # The array itself is held by the value, by `data` and by the call. Host data is uploaded for the purpose.
-            if data is not None and wanted.get(v.aval) and (data.__class__ is np.ndarray or getrefcount(data) <= 3):
-                wanted[v.aval] -= 1
-                found.append(i)
+    for i in spare:
+        v = values[i]
+        data = v.data
+        # The array itself is held by the value, by `data` and by the call. Host data is uploaded for the purpose.
+        if wanted[v.aval] and (data.__class__ is np.ndarray or getrefcount(data) <= 3):
+            wanted[v.aval] -= 1
+            found.append(i)
     return tuple(found)
 
 

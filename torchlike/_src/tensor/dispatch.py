@@ -623,7 +623,7 @@ def _pack(kernel: Kernel, made: list[Any]) -> Any:
     return cls(made)
 
 
-class _Fused:
+class _FusedKernel:
     """Several tensors at once through one pure function: how an optimizer's whole step is one op."""
 
     __slots__ = ("__name__", "fn", "key")
@@ -639,7 +639,7 @@ class _Fused:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Fused) and self.key == other.key
+        return isinstance(other, _FusedKernel) and self.key == other.key
 
 
 def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float]) -> list[Tensor]:
@@ -650,6 +650,31 @@ def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: 
         tensors: what it reads.
         numbers: Python numbers that are inputs of the program from the start.
     """
+    return [_new(v) for v in _fused(fn, key, tensors, numbers)]
+
+
+def update(
+    fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float], written: Sequence[Tensor]
+) -> list[Tensor]:
+    """As `fused`, with the first results written into ``written``, unseen by autograd; returns the others."""
+    values = _fused(fn, key, tensors, numbers)
+    assign(written, values)
+    return [_new(v) for v in values[len(written) :]]
+
+
+def assign(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
+    """Write a value into each tensor, unseen by autograd."""
+    for t, v in zip(tensors, values):  # noqa: B905 - there may be more values
+        storage = t._storage
+        if t._chain is None and t._own_counter is None and storage.__class__ is Storage:
+            storage.value = v
+            storage.writes += 1
+            storage.version += 1
+        else:
+            t._write(v)
+
+
+def _fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float]) -> list[Value]:
     rec = local.recorder
     for t in tensors:
         if t._chain is not None:
@@ -669,18 +694,18 @@ def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: 
         node = rec.node.children.get(found)
         if node is None:
             template = (Nest([ARRAY] * len(tensors)), Nest([NUMBER] * len(numbers)))
-            call = Call(_Fused(fn, key), (len(tensors), len(numbers)), template)
+            call = Call(_FusedKernel(fn, key), (len(tensors), len(numbers)), template)
             came_in = itertools.count(size)
             indices = tuple([r if r.__class__ is int else next(came_in) for r in refs])
             node = rec.learn(found, call, indices, size, 0, tuple(numbers))
         rec.numbers += numbers
-        return [_new(v) for v in rec.push(node)]
+        return rec.push(node)
     except PlaceChanged:
         rec.rollback(at, size, count)
         if size == 0:
             raise RuntimeError("Expected all tensors of a parameter group's step to be on the same device.") from None
         rec.flush("a change of device")
-        return fused(fn, key, tensors, numbers)
+        return _fused(fn, key, tensors, numbers)
     except BaseException:
         if rec.values is values:
             rec.rollback(at, size, count)
