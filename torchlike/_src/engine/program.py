@@ -257,13 +257,11 @@ def _data(value: Value) -> Any:
     data = value.data
     if data.__class__ is not np.ndarray:
         return data
-    if value.uploaded is None:
-        if host.takes_numpy(value.aval.place):  # cheaper for data that is read once, such as a batch
-            value.uploaded = _READ_ONCE
-            return data
-        value.uploaded = jax.device_put(data, value.aval.place.device)
-    elif value.uploaded is _READ_ONCE:
-        value.uploaded = jax.device_put(data, value.aval.place.device)
+    if value.uploaded is None and host.takes_numpy(value.aval.place):  # cheaper for what is read once, such as a batch
+        value.uploaded = _READ_ONCE
+        return data
+    if value.uploaded is None or value.uploaded is _READ_ONCE:
+        value.uploaded = host.upload(data, value.aval.place)
     return value.uploaded
 
 
@@ -272,8 +270,7 @@ def _private(value: Value) -> Any:
     data = value.data
     if data.__class__ is not np.ndarray:
         return data
-    copy = memory.private_copy(data)  # other values may be NumPy views of the same memory
-    return jax.device_put(copy, None if host.takes_numpy(value.aval.place) else value.aval.place.device)
+    return host.upload(memory.private_copy(data), value.aval.place)  # other values may be NumPy views of the same memory
 
 
 def run_one_by_one(path: Sequence[Any], size: int, live: Sequence[int], values: list[Any], numbers: list[Any]) -> int:

@@ -299,8 +299,9 @@ def _donated(values: list[Value], spare: list[int], live: tuple[int, ...]) -> tu
     for i in spare:
         v = values[i]
         data = v.data
-        # The array itself is held by the value, by `data` and by the call. Host data is uploaded for the purpose.
-        if wanted[v.aval] and (data.__class__ is np.ndarray or getrefcount(data) <= 3):
+        # The array itself is held by the value, by `data` and by the call. Host data has to be copied first; that pays where
+        # it makes the first step of a loop the same program as the others.
+        if wanted[v.aval] and (v.replaced if data.__class__ is np.ndarray else getrefcount(data) <= 3):
             wanted[v.aval] -= 1
             found.append(i)
     return tuple(found)

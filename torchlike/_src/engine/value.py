@@ -97,6 +97,8 @@ class Value:
     data: Any = None
     epoch = -1
     index = -1
+    #: Whether a write put another value in its place, as an optimizer does with a parameter.
+    replaced = False
     #: Host data as a JAX array, from the second program on that reads it.
     uploaded: Any = None
 

@@ -195,7 +195,7 @@ class _Namespace:
         return self[name]
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        call = INPLACE.get(name)
+        call = self.__dict__.get(name) or INPLACE.get(name)
         if call is None:
             record = OPS.get(name) or next((o for o in OPS.values() if name in o.names or f"Tensor.{name}" in o.names), None)
             if record is None:

@@ -3,10 +3,10 @@
 import warnings
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._src.engine import host
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Value, aval
 from torchlike._src.operators.registry import Array, Number, anonymous, composite, ops
@@ -89,7 +89,7 @@ def _put_on(input: Tensor, place: Any) -> Tensor:
     """A copy on another device. Its gradient comes back to where it was."""
     value = input._value()
     data = input._array("a copy to another device")
-    moved = jax.device_put(data, place.device) if place is not CPU or data.__class__ is not np.ndarray else data
+    moved = host.upload(data, place) if place is not CPU or data.__class__ is not np.ndarray else data
     new = _new(Value(aval(value.aval.shape, value.aval.dtype, place), moved))
     if input.requires_grad and local.recorder.grad:
         from torchlike._src.autograd.backward import DeviceCopy
@@ -400,7 +400,7 @@ def resize_value(self: Tensor, shape: tuple[int, ...]) -> None:
 
 
 def _place_host(array: np.ndarray, target: Any) -> Value:
-    return Value(target, array if target.place is CPU else jax.device_put(array, target.place.device))
+    return Value(target, array if target.place is CPU else host.upload(array, target.place))
 
 
 @composite("Tensor.resize_as_")

@@ -96,6 +96,7 @@ class Storage:
 
     def set(self, value: Value) -> None:
         """Replace the value."""
+        self.value.replaced = True
         self.value = value if value.__class__ is Value else value.own()
         self.writes += 1
 

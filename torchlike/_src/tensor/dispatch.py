@@ -541,9 +541,7 @@ def _eager(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
         elif isinstance(o, np.ndarray) and place is CPU:
             made.append(_new(host_value(o)))
         else:
-            import jax
-
-            o = jax.device_put(o, place.device)
+            o = host_side.upload(o, place)
             made.append(_new(Value(aval(o.shape, np.dtype(o.dtype), place), o)))
     return _pack(kernel, made) if many else made[0]
 
@@ -667,6 +665,7 @@ def assign(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
     for t, v in zip(tensors, values):  # noqa: B905 - there may be more values
         storage = t._storage
         if t._chain is None and t._own_counter is None and storage.__class__ is Storage:
+            storage.value.replaced = True
             storage.value = v
             storage.writes += 1
             storage.version += 1
