@@ -97,15 +97,17 @@ class Recorder:
     """
 
     __slots__ = (
-        "busy", "calls", "eager", "epoch", "grad", "halted", "inference", "modes", "node", "numbers", "place", "thread",
-        "values",
+        "busy", "calls", "eager", "epoch", "grad", "halted", "inference", "lock", "modes", "node", "numbers", "place", "running",
+        "thread", "values",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.modes: dict[str, Any] = {}
         self.calls = 0
-        self.busy = False
-        self.halted = False
+        self.busy = False  # an op is half recorded
+        self.halted = False  # another thread waits for it to be whole
+        self.running = -1  # the epoch of the trace that is being run
+        self.lock = threading.RLock()  # held while a trace is being run
         self.values: list[Value] = []
         self.numbers: list[Any] = []
         self.place: Place = CPU
@@ -124,7 +126,7 @@ class Recorder:
     def enter(self, value: Value) -> Any:
         """Make a concrete value an input of this trace; returns its aval, which is its part of the key."""
         if value.data is None:
-            self.take_over(value)
+            raise Elsewhere(value)
         if value.aval.place is not self.place:
             if self.values:
                 raise PlaceChanged(value.aval.place)
@@ -137,20 +139,24 @@ class Recorder:
         return value.aval
 
     def take_over(self, value: Value) -> None:
-        """Have the thread that recorded a value run it."""
-        owner = next((r for r in list(_recorders) if r.epoch == value.epoch), None)
-        if owner is None or owner is self:
+        """Have a value computed that another thread has recorded. Never with an op half recorded here: that thread may wait too."""
+        self.busy = False
+        owner = next((r for r in list(_recorders) if value.epoch in (r.epoch, r.running)), self)
+        if owner is not self:
+            with owner.lock:
+                if owner.epoch == value.epoch:
+                    owner.halted = True
+                    try:
+                        while owner.busy:
+                            time.sleep(0)
+                        owner.flush("a read in another thread")
+                    finally:
+                        owner.halted = False
+        if value.data is None:
             raise RuntimeError(
                 "This tensor's value was lost: running the program that was to compute it failed. The error was raised where "
                 "it was first read."
             )
-        owner.halted = True
-        try:
-            while owner.busy:
-                time.sleep(0)
-            owner.flush("a read in another thread")
-        finally:
-            owner.halted = False
 
     def wait(self) -> None:
         """Let another thread run what was recorded here."""
@@ -233,6 +239,11 @@ class Recorder:
 
     def flush(self, reason: str) -> None:
         """Run what was recorded. The values that somebody still holds get their data."""
+        self.busy = False
+        with self.lock:
+            self._flush(reason)
+
+    def _flush(self, reason: str) -> None:
         node = self.node
         if node.parent is None:
             if self.values:
@@ -247,6 +258,7 @@ class Recorder:
         _, live, spare = seen
         donated = _donated(values, spare, live)
         self.values, self.numbers = [], []
+        self.running = self.epoch
         self._restart()
         try:
             program = node.programs.get((live, donated))
@@ -266,6 +278,14 @@ class Recorder:
         finally:
             for v in values:
                 v.epoch = -1
+            self.running = -1
+
+
+class Elsewhere(Exception):
+    """An op reads a value that another thread has recorded: have it run there, then record the op anew."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
 
 
 class PlaceChanged(Exception):

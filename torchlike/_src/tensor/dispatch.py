@@ -12,7 +12,7 @@ import numpy as np
 
 from torchlike._src.engine import host as host_side
 from torchlike._src.engine.program import ARRAY, NUMBER, Call, Nest
-from torchlike._src.engine.trace import Node, PlaceChanged, Recorder, local, number_key
+from torchlike._src.engine.trace import Elsewhere, Node, PlaceChanged, Recorder, local, number_key
 from torchlike._src.engine.value import CPU, Value, aval, host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import Op
@@ -145,6 +145,10 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
                     if t._chain is not None and rec.grad and kernel.differentiable:
                         t._read_history()
                     t._value()
+        return record(kernel, args)
+    except Elsewhere as other:
+        rec.rollback(node, size, count)
+        rec.take_over(other.value)
         return record(kernel, args)
     except PlaceChanged as change:
         rec.rollback(node, size, count)
@@ -699,6 +703,10 @@ def _fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers:
             node = rec.learn(found, call, indices, size, 0, tuple(numbers))
         rec.numbers += numbers
         return rec.push(node)
+    except Elsewhere as other:
+        rec.rollback(at, size, count)
+        rec.take_over(other.value)
+        return _fused(fn, key, tensors, numbers)
     except PlaceChanged:
         rec.rollback(at, size, count)
         if size == 0:
