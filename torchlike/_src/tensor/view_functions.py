@@ -696,6 +696,41 @@ def imag(input: Tensor) -> Tensor:
     return make(input, views.imag, (), "SelectBackward0")
 
 
+@composite("conj")
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate, as a view; real tensors are their own."""
+    return make(input, views.conj, (), "ConjBackward0") if input.is_complex() else input
+
+
+def _conjugated(x: Tensor) -> bool:
+    """Whether an odd number of the views that it was made by conjugate."""
+    return x._chain is not None and sum(op is views.conj for op, _ in x._chain) % 2 == 1
+
+
+@composite("is_conj")
+def is_conj(input: Tensor) -> bool:
+    """Whether it is the conjugate of what lies in memory."""
+    return input.is_complex() and _conjugated(input)
+
+
+@composite("is_neg")
+def is_neg(input: Tensor) -> bool:
+    """Whether it is the negative of what lies in memory: the imaginary part of a conjugate."""
+    return not input.is_complex() and _conjugated(input) and any(op is views.imag for op, _ in input._chain)  # type: ignore[union-attr]
+
+
+@composite("resolve_conj")
+def resolve_conj(input: Tensor) -> Tensor:
+    """A copy, if it is a conjugate; else itself."""
+    return ops.clone(input) if is_conj(input) else input
+
+
+@composite("resolve_neg")
+def resolve_neg(input: Tensor) -> Tensor:
+    """A copy, if it is a negative; else itself."""
+    return ops.clone(input) if is_neg(input) else input
+
+
 def _set_real(self: Tensor, value: Any) -> None:
     real(self).copy_(value)
 
@@ -713,6 +748,11 @@ def view_as_real(input: Tensor) -> Tensor:
     """A complex tensor as pairs of reals."""
     if not input.is_complex():
         raise RuntimeError("view_as_real is only supported for complex tensors")
+    if is_conj(input):
+        raise RuntimeError(
+            "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate tensor so you can view it as "
+            "real, use self.resolve_conj(); however, be warned that the resulting tensor will NOT alias the original."
+        )
     return make(input, views.view_as_real, (), "ViewAsRealBackward0")
 
 
