@@ -27,7 +27,7 @@ def sorted_with_index(input: Array, axis: int, descending: bool) -> tuple[Array,
     return (jnp.flip(values, axis), jnp.flip(index, axis)) if descending else (values, index)
 
 
-@op("_sort", method=False, out=True, returns=("values", "indices"), saves=("indices",), grad_name="SortBackward0")
+@op("_sort", method=False, out=True, returns=("values", "indices"), saves=("indices",), layout="first", grad_name="SortBackward0")
 def _sort(input: Array, dim: int, descending: bool) -> tuple[Array, Array]:
     axis = _check(input, dim)
     if not input.ndim:

@@ -178,6 +178,8 @@ def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
 def into(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
     """Compute, then write into ``out``, which is resized if need be."""
     targets: Sequence[Any] = out if isinstance(out, (tuple, list)) else (out,)
+    if kernel.returns is not None and len(targets) != len(kernel.returns):
+        raise TypeError(f"expected tuple of {len(kernel.returns)} elements but got {len(targets)}")
     for t in targets:
         if not isinstance(t, Tensor):
             raise TypeError(f"{kernel.name}(): argument 'out' must be Tensor, not {type(t).__name__}")
@@ -195,8 +197,6 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
         t._check_overlap(args)
     made = record(kernel, args)
     results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
-    if len(results) != len(targets):
-        raise TypeError(f"{kernel.name}(): expected {len(results)} tensors as out, got {len(targets)}")
     for result, target in zip(results, targets, strict=True):
         deliver(kernel.name, result, target)
     return type(made)(targets) if isinstance(made, tuple) and type(made) is not tuple else out

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import camel, composite, ops
+from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import dtypes, views
 from torchlike._src.tensor.core import Counter, Tensor, alias
 from torchlike._src.tensor.dispatch import record
@@ -134,7 +136,9 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     strides = view_strides(old, input.stride(), new)
     if strides is not None:
         return make(input, views.reshape, (new, strides), "ViewBackward0")
-    out = record(views.reshape.kernel, (ops.clone(input), new, contiguous_strides(new)))
+    # Where there is a history, it shows torch's two steps.
+    source = ops.clone(input) if input._requires_grad and local.recorder.grad else input
+    out = record(views.reshape.kernel, (source, new, contiguous_strides(new)))
     if out._node is not None:
         out._node.__class__ = node_class("UnsafeViewBackward0")
     return out
@@ -777,8 +781,6 @@ def view_as_complex(input: Tensor) -> Tensor:
 @composite("broadcast_tensors", method=False)
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """All tensors expanded to their common shape."""
-    from torchlike._src.tensor.shapes import broadcast_shapes
-
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
     shape = broadcast_shapes(*[x._aval().shape for x in tensors])
