@@ -17,7 +17,10 @@ def _sizes(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(int(s) for s in sizes)
 
 
-@op("_flip", method=False, grad_name="FlipBackward0", host=lambda input, dims: np.flip(input, dims).copy(), saves=(), layout="first")
+@op(
+    "_flip", method=False, saves=(), layout="first", grad_name="FlipBackward0",
+    host=lambda input, dims: np.flip(input, dims).copy(),
+)  # fmt: skip
 def _flip(input: Array, dims: tuple[int, ...]) -> Array:
     return jnp.flip(input, dims)
 
