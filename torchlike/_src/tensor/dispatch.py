@@ -19,6 +19,7 @@ from torchlike._src.operators.registry import Op
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Storage, Tensor
 from torchlike._src.tensor.pointwise import is_pointwise
+from torchlike._src.tensor.refusals import no_overload
 from torchlike._src.tensor.strides import strides_of_result
 from torchlike._src.tensor.tape import extras, node_class
 
@@ -51,8 +52,8 @@ class Kernel:
 
     __slots__ = (
         "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout", "limit",
-        "live", "name", "node", "operands", "params", "promote", "returns", "saves", "saves_known", "saves_nothing",
-        "saves_results",
+        "live", "name", "node", "operands", "overloaded", "params", "promote", "returns", "saves", "saves_known",
+        "saves_nothing", "saves_results",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
@@ -60,6 +61,8 @@ class Kernel:
         self.fn = op.fn
         self.params = op.params
         self.codes = tuple([_CODE.get(p.kind, _STATIC) for p in op.params])
+        #: Takes a tensor first, and then a tensor or a number: in torch these are two functions of one name.
+        self.overloaded = self.codes[:1] == (_TENSOR,) and any(p.kind == "operand" for p in op.params)
         self.live = any(c == _LIVE for c in self.codes)
         self.host = op.host
         #: Looks at values that are on the host, see `checked`.
@@ -407,12 +410,20 @@ def _wrong_argument(kernel: Kernel, position: int, given: Any) -> str:
     return f"{kernel.name}(): argument '{p.name}'{where} must be {wanted}, not {type(given).__name__}"
 
 
+def _no_overload(kernel: Kernel, args: Sequence[Any]) -> TypeError:
+    given = list(args)
+    while given and given[-1] is kernel.params[len(given) - 1].default:
+        given.pop()
+    forms = [", ".join(f"{kind if p.kind == 'operand' else 'Tensor'} {p.name}" for p in kernel.params) for kind in ("Tensor", "Number")]
+    return no_overload(kernel.name, given, {}, *forms)
+
+
 def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
     for i, (a, p) in enumerate(zip(args, kernel.params, strict=True)):
         if isinstance(a, Tensor) or (a is None and (p.kind.endswith("?") or p.kind in ("static", "tensors"))):
             continue
         if p.kind in ("tensor", "tensor?"):
-            raise TypeError(_wrong_argument(kernel, i, a))
+            raise _no_overload(kernel, args) if i == 0 and kernel.overloaded else TypeError(_wrong_argument(kernel, i, a))
         if p.kind in ("operand", "number", "operand?", "number?") and not isinstance(_plain(a), _NUMBERS):
             raise TypeError(_wrong_argument(kernel, i, a))
 
