@@ -79,6 +79,8 @@ from torchlike._src.settings import are_deterministic_algorithms_enabled as are_
 from torchlike._src.settings import get_default_dtype as get_default_dtype  # noqa: E402
 from torchlike._src.settings import get_float32_matmul_precision as get_float32_matmul_precision  # noqa: E402
 from torchlike._src.settings import get_num_threads as get_num_threads  # noqa: E402
+from torchlike._src.settings import is_autocast_cpu_enabled as is_autocast_cpu_enabled  # noqa: E402
+from torchlike._src.settings import is_autocast_enabled as is_autocast_enabled  # noqa: E402
 from torchlike._src.settings import set_default_dtype as set_default_dtype  # noqa: E402
 from torchlike._src.settings import set_float32_matmul_precision as set_float32_matmul_precision  # noqa: E402
 from torchlike._src.settings import set_num_threads as set_num_threads  # noqa: E402
