@@ -363,7 +363,9 @@ class Tensor:
         return self.dtype.is_signed
 
     def is_conj(self) -> bool:
-        return False
+        """Whether it is a view of memory that holds the complex conjugate."""
+        turns = sum(op.name == "conj" for op, _ in self._chain or ())
+        return turns % 2 == 1 and self.is_complex()
 
     def is_neg(self) -> bool:
         return False

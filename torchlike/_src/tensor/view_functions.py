@@ -245,7 +245,7 @@ def adjoint(input: Tensor) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError("tensor.adjoint() is only supported on matrices or batches of matrices. Got %d-D tensor." % input.ndim)
     out = transpose(input, -2, -1)
-    return ops.conj(out) if out.is_complex() else out
+    return conj(out)
 
 
 def _reversed(self: Tensor) -> Tensor:
@@ -680,6 +680,24 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             f"storage size of {(last + 1) * item} are out of bounds for storage of size {total * item}"
         )
     return make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
+
+
+@composite("conj")
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate, as a view; a real tensor as it is."""
+    return make(input, views.conj, (), "ConjBackward0") if input.is_complex() else input
+
+
+@composite("resolve_conj")
+def resolve_conj(input: Tensor) -> Tensor:
+    """A tensor that is the conjugate of what its memory holds, as a copy; others as they are."""
+    return ops.clone(input) if input.is_conj() else input
+
+
+@composite("resolve_neg")
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: its memory never holds the negative of what it says."""
+    return input
 
 
 @composite("real", method=False)

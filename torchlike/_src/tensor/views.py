@@ -340,6 +340,25 @@ class imag:
 
 
 @view_op
+class conj:
+    @staticmethod
+    def read(input: Array) -> Array:
+        return jnp.conj(input)
+
+    @staticmethod
+    def host(input: np.ndarray) -> np.ndarray:
+        return np.conj(input)
+
+    @staticmethod
+    def put(base: Array, new: Array) -> Array:
+        return jnp.conj(new)
+
+    @staticmethod
+    def geometry(shape: Any, strides: Any, offset: int) -> Geometry:
+        return shape, strides, offset
+
+
+@view_op
 class view_as_real:
     @staticmethod
     def read(input: Array) -> Array:
