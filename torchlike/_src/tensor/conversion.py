@@ -288,7 +288,13 @@ def _full_on_host(value: Any, shape: tuple, dtype: Any) -> np.ndarray:
 _FULL = Kernel(anonymous(_full_kernel, host=_full_on_host, differentiable=False))
 
 
-@composite("Tensor.fill_")
+@composite("fill", method=False)
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor of the shape and dtype of ``input``, filled with ``value``."""
+    return fill_(clone(input), value)
+
+
+@composite("fill_")
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Write one value everywhere."""
     return _fill(self, value, "fill_")
@@ -331,7 +337,7 @@ def full_like_aval(have: Any, value: Any) -> Tensor:
     return creation.filled(have.shape, value, have.dtype, have.place)
 
 
-@composite("Tensor.zero_")
+@composite("zero_")
 def zero_(self: Tensor) -> Tensor:
     """Write zeros everywhere."""
     return _fill(self, 0, "zero_")
@@ -411,6 +417,6 @@ def resize_value(self: Tensor, shape: tuple[int, ...]) -> None:
     alias(made, self)
 
 
-@composite("Tensor.resize_as_")
+@composite("resize_as_")
 def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
     return resize_(self, *the_template.shape)

@@ -249,7 +249,7 @@ def adjoint(input: Tensor) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError("tensor.adjoint() is only supported on matrices or batches of matrices. Got %d-D tensor." % input.ndim)
     out = transpose(input, -2, -1)
-    return ops.conj(out) if out.is_complex() else out
+    return conj(out)
 
 
 def _reversed(self: Tensor) -> Tensor:

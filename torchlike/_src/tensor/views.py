@@ -410,7 +410,8 @@ class view_dtype:
 
     @staticmethod
     def host(input: np.ndarray, dtype: Any) -> np.ndarray:
-        return input.view(dtype)
+        same = input.dtype.itemsize == np.dtype(dtype).itemsize
+        return (input if same else np.ascontiguousarray(input)).view(dtype)
 
     @staticmethod
     def put(base: Array, new: Array, dtype: Any) -> Array:
