@@ -340,7 +340,7 @@ def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph
     assert trie is not None
     call, mask = trie.call, trie.mask
     given = tuple([ct is not None for ct in cotangents])
-    key = (call, mask, given, outs)  # the shapes of results that got no cotangent are part of it
+    key = (call, mask, given)
     kernel = _vjp_kernels.get(key)
     if kernel is None:
         kernel = _vjp_kernels[key] = _vjp_kernel(call, mask, given, node.grad_name)

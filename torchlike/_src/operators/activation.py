@@ -161,7 +161,7 @@ def functional_celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> An
     return _apply("celu", inplace, input, alpha)
 
 
-@op("nn.functional.gelu", "_C._nn.gelu", inplace=False, saves=("input",))
+@op("nn.functional.gelu", "_C._nn.gelu", out=True, saves=("input",))
 def gelu(input: Array, *, approximate: str = "none") -> Array:
     """``x * Phi(x)`` with the normal distribution function ``Phi``, or its approximation by ``"tanh"``.
 
@@ -249,7 +249,7 @@ def functional_hardsigmoid(input: Any, inplace: bool = False) -> Any:
     return _apply("_C._nn.hardsigmoid", inplace, input)
 
 
-@op("hardshrink", "nn.functional.hardshrink", saves=("input",))
+@op("hardshrink", "nn.functional.hardshrink", out=True, saves=("input",))
 def hardshrink(input: Array, lambd: Number = 0.5) -> Array:
     """``input``, and 0 where its magnitude is at most ``lambd``."""
     require_floating(input, "hardshrink_cpu")
@@ -257,7 +257,7 @@ def hardshrink(input: Array, lambd: Number = 0.5) -> Array:
     return jnp.where((input >= -bound) & (input <= bound), jnp.zeros((), input.dtype), input)
 
 
-@op("nn.functional.softshrink", "_C._nn.softshrink", saves=("input",))
+@op("nn.functional.softshrink", "_C._nn.softshrink", out=True, saves=("input",))
 def softshrink(input: Array, lambd: Number = 0.5) -> Array:
     """``input`` moved towards 0 by ``lambd``, and 0 where its magnitude is at most that.
 
@@ -379,7 +379,7 @@ def glu(input: Array, dim: int = -1) -> Array:
     return value * jax.nn.sigmoid(gate)
 
 
-@op("nn.functional.logsigmoid", "_C._nn.log_sigmoid", saves=("input",), grad_name="LogSigmoidBackward0")
+@op("nn.functional.logsigmoid", "_C._nn.log_sigmoid", out=True, saves=("input",), grad_name="LogSigmoidBackward0")
 def logsigmoid(input: Array) -> Array:
     """``log(sigmoid(x))`` without overflow."""
     require_floating(input, "log_sigmoid_cpu")
@@ -387,7 +387,7 @@ def logsigmoid(input: Array) -> Array:
     return (-jnp.logaddexp(-x, jnp.zeros((), x.dtype))).astype(input.dtype)
 
 
-@op("nn.functional.softplus", "_C._nn.softplus", saves=("input",))
+@op("nn.functional.softplus", "_C._nn.softplus", out=True, saves=("input",))
 def softplus(input: Array, beta: Number = 1.0, threshold: Number = 20.0) -> Array:
     """``log(1 + exp(beta * x)) / beta``, and ``x`` itself where ``beta * x > threshold``."""
     require_floating(input, "softplus_cpu")

@@ -71,8 +71,8 @@ def unfold(input: Array, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 
         )
     _require_number(input, "im2col_out_cpu")
     taps = window_taps(input, window)  # (*, C, taps, OH, OW)
-    lead = input.shape[:-3]
-    return taps.reshape(*lead, -1, window.out[0] * window.out[1])
+    *lead, channels, _, _ = input.shape
+    return taps.reshape(*lead, channels * len(window.taps), window.out[0] * window.out[1])
 
 
 @op("nn.functional.fold", "_C._nn.col2im", grad_name="Col2ImBackward0", saves=())

@@ -7,7 +7,7 @@ from torchlike._src.operators.nn_checks import c_type, scalar_type, sizes
 from torchlike._src.operators.registry import Array, op
 
 
-@op("nn.functional.linear", "_C._nn.linear", saves=("input:weight", "weight:input"), grad_name="AddmmBackward0")
+@op("nn.functional.linear", "_C._nn.linear", out=True, saves=("input:weight", "weight:input"), grad_name="AddmmBackward0")
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """``input @ weight.T + bias``.
 

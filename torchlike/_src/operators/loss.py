@@ -190,7 +190,9 @@ def _binary_cross_entropy_jvp(primals: tuple[Array, Array], tangents: tuple[Arra
     return _binary_cross_entropy(p, target), slope * tangents[0] + by_target * tangents[1]
 
 
-@op("nn.functional.binary_cross_entropy", saves=("input", "target", "weight"))
+@op(
+    "nn.functional.binary_cross_entropy", saves=("input", "target", "weight"), without_grad={"weight": "binary_cross_entropy"}
+)
 def binary_cross_entropy(
     input: Array,
     target: Array,
@@ -239,7 +241,10 @@ def _broadcast_weight(weight: Array, shape: tuple[int, ...]) -> Array:
     return jnp.broadcast_to(weight, shape)
 
 
-@op("nn.functional.binary_cross_entropy_with_logits", saves=("input", "target", "weight", "pos_weight"))
+@op(
+    "nn.functional.binary_cross_entropy_with_logits", saves=("input", "target", "weight", "pos_weight"),
+    without_grad=dict.fromkeys(("weight", "pos_weight"), "binary_cross_entropy_with_logits"),
+)  # fmt: skip
 def binary_cross_entropy_with_logits(
     input: Array,
     target: Array,
@@ -345,6 +350,7 @@ def poisson_nll_loss(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
+    require_broadcast(target, input)
     loss = jnp.exp(input) - target * input if log_input else input - target * jnp.log(input + eps)
     if full:
         safe = jnp.where(target > 1, target, 2)
@@ -384,7 +390,10 @@ def gaussian_nll_loss(
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
     var = var + lax.stop_gradient(jnp.where(var < eps, eps - var, 0))
-    loss = 0.5 * (jnp.log(var) + jnp.square(input - target) / var)
+    require_broadcast(input, target)
+    square = jnp.square(input - target)
+    require_broadcast(square, var)
+    loss = 0.5 * (jnp.log(var) + square / var)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
     return reduced(loss, reduction)

@@ -207,7 +207,7 @@ def _probability_cross_entropy(
     return total / (input.size // classes) if reduction == "mean" else total
 
 
-@op("nn.functional.nll_loss", saves=("input", "target", "weight"))
+@op("nn.functional.nll_loss", saves=("input", "target", "weight"), without_grad={"weight": "nll_loss_forward"})
 def nll_loss(
     input: Array,
     target: Array,

@@ -1,5 +1,6 @@
 """Losses with a margin: rankings, embeddings, triplets, and classes by hinge."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,10 @@ def margin_ranking_loss(
     return reduced(_hinge(-target * (input1 - input2) + margin), reduction)
 
 
-@op("hinge_embedding_loss", "nn.functional.hinge_embedding_loss", method=False, grad_name="MeanBackward0")
+@op(
+    "hinge_embedding_loss", "nn.functional.hinge_embedding_loss", method=False, grad_name="MeanBackward0",
+    without_grad={"target": None},
+)  # fmt: skip
 def hinge_embedding_loss(
     input: Array,
     target: Array,
@@ -58,7 +62,10 @@ def hinge_embedding_loss(
     return reduced(loss, reduction)
 
 
-@op("cosine_embedding_loss", "nn.functional.cosine_embedding_loss", method=False, grad_name="MeanBackward0")
+@op(
+    "cosine_embedding_loss", "nn.functional.cosine_embedding_loss", method=False, grad_name="MeanBackward0",
+    without_grad={"target": None},
+)  # fmt: skip
 def cosine_embedding_loss(
     input1: Array,
     input2: Array,
@@ -184,7 +191,10 @@ def triplet_margin_with_distance_loss(
     return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
 
 
-@op("nn.functional.soft_margin_loss", "_C._nn.soft_margin_loss", saves=("input", "target"))
+@op(
+    "nn.functional.soft_margin_loss", "_C._nn.soft_margin_loss", saves=("input", "target"),
+    without_grad={"target": "soft_margin_loss"},
+)  # fmt: skip
 def soft_margin_loss(
     input: Array, target: Array, size_average: Flag = None, reduce: Flag = None, reduction: str = "mean"
 ) -> Array:
@@ -217,7 +227,10 @@ def multilabel_soft_margin_loss(
     return reduced(loss, reduction)
 
 
-@op("nn.functional.multi_margin_loss", "_C._nn.multi_margin_loss", saves=("input", "target"))
+@op(
+    "nn.functional.multi_margin_loss", "_C._nn.multi_margin_loss", saves=("input", "target"),
+    without_grad={"weight": "multi_margin_loss"},
+)  # fmt: skip
 def multi_margin_loss(
     input: Array,
     target: Array,
@@ -248,8 +261,11 @@ def multi_margin_loss(
         raise ValueError("weight must be one-dimensional")
     if input.ndim > 2 or 0 in input.shape[1:]:
         raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {sizes(input.shape)}")
-    x = input.reshape(-1, input.shape[-1] if input.ndim else 1)
-    n, classes = x.shape
+    classes = input.shape[-1] if input.ndim else 1
+    x = input.reshape(math.prod(input.shape[:-1]), classes)
+    n = x.shape[0]
+    if not classes:
+        raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {sizes(input.shape)}")
     if target.ndim > 1 or target.size != n:
         raise RuntimeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
@@ -286,7 +302,7 @@ def multilabel_margin_loss(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
-    if input.ndim > 2 or 0 in input.shape[1:]:
+    if input.ndim > 2 or input.shape[-1:] == (0,):
         raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {sizes(input.shape)}")
     if target.shape != input.shape:
         raise RuntimeError(f"inconsistent target size: {sizes(target.shape)} for input of size: {sizes(input.shape)}")
@@ -294,7 +310,8 @@ def multilabel_margin_loss(
         raise RuntimeError(f"expected scalar type Long but found {scalar_type(target.dtype)}")
     require_floating(input, "multilabel_margin_loss")
     classes = input.shape[-1] if input.ndim else 1
-    x, t = input.reshape(-1, classes), target.reshape(-1, classes)
+    rows = math.prod(input.shape[:-1])
+    x, t = input.reshape(rows, classes), target.reshape(rows, classes)
     meant = jnp.cumsum(t < 0, 1) == 0
     safe = jnp.where(meant, t, 0)
     is_label = jnp.any((safe[:, :, None] == jnp.arange(classes)) & meant[:, :, None], 1)  # (N, C)

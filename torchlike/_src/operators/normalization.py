@@ -132,6 +132,7 @@ def _check_parameters(x: Array, channels: int, **parameters: Array | None) -> No
     method=False,
     saves=("input", "weight", "~running_mean", "~running_var"),
     grad_name="NativeBatchNormBackward0",
+    without_grad=dict.fromkeys(("running_mean", "running_var"), "native_batch_norm"),
 )
 def batch_norm_train(
     input: Array,
@@ -170,6 +171,7 @@ def _moved(running: Array | None, new: Array, momentum: Any) -> Array:
     method=False,
     saves=("input", "weight", "~running_mean", "~running_var"),
     grad_name="NativeBatchNormBackward0",
+    without_grad=dict.fromkeys(("running_mean", "running_var"), "native_batch_norm"),
 )
 def batch_norm_eval(
     input: Array,

@@ -46,10 +46,12 @@ def pad(input: Array, pad: tuple[int, ...], mode: str = "constant", value: Numbe
                 raise RuntimeError("Negative padding value is resulting in an empty dimension")
     else:
         _check_edges(input, pairs, mode, count)
-    # Taking off comes first: what is left is what is reflected.
     cut = [(min(low, 0), min(high, 0), 0) for low, high in pairs]
-    kept = lax.pad(input, jnp.zeros((), input.dtype), cut) if any(map(any, cut)) else input
-    return jnp.pad(kept, [(max(low, 0), max(high, 0)) for low, high in pairs], mode=_NUMPY_MODES[mode])
+    zero = jnp.zeros((), input.dtype)
+    if mode == "circular" and any(map(any, cut)):  # what goes round is what is left; edges are those of the whole
+        input, cut = lax.pad(input, zero, cut), []
+    made = jnp.pad(input, [(max(low, 0), max(high, 0)) for low, high in pairs], mode=_NUMPY_MODES[mode])
+    return lax.pad(made, zero, cut) if any(map(any, cut)) else made
 
 
 def _check_edges(input: Array, pairs: list[tuple[int, int]], mode: str, count: int) -> None:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import is_complex, is_floating, opmath, scalar_type, sizes
+from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, opmath, scalar_type, sizes
 from torchlike._src.operators.pooling_windows import Window, window_max, window_sum
 from torchlike._src.operators.registry import Array, composite, op, ops
 
@@ -20,8 +20,11 @@ def _expand(value: Any, n: int, name: str, what: str) -> tuple[int, ...]:
     if len(values) == 1:
         return values * n
     if len(values) != n:
-        must = "either be omitted, a single int, or" if what == "stride" else "either be a single int, or"
-        raise RuntimeError(f"{name}: {what} must {must} a tuple of {_COUNT[n]} ints")
+        if n == 1:
+            raise RuntimeError(f"{name}() argument '{what}' should contain one int (got {len(values)})")
+        either = "" if name == "avg_pool3d" else "either "
+        may = "omitted, a single int" if what == "stride" else "a single int"
+        raise RuntimeError(f"{name}: {what} must {either}be {may}, or a tuple of {_COUNT[n]} ints")
     return values
 
 
@@ -45,50 +48,102 @@ def _window(
     if x.ndim not in (n + 1, n + 2):
         if n == 1:
             raise RuntimeError(
-                f"{name}: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, "
-                f"but got:{sizes(x.shape)}"
+                f"Expected 2 to 3 dimensions, but got {x.ndim}-dimensional tensor for argument #1 'self' "
+                f"(while checking arguments for {name})"
             )
+        if name == "avg_pool2d":
+            normalize_dim(-3, x.ndim)
         raise RuntimeError(f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input")
-    letters = "THW"[3 - n :] if n == 3 else "HW"[2 - n :]
-    if min(kernel) <= 0:
-        named = " ".join(f"k{c}: {v}" for c, v in zip(letters, kernel, strict=True))
-        if min(stride) == 0:
+    if n == 1:  # torch pools a row as an image of height 1, and says so
+        _window_of(name, (*x.shape[:-1], 1, x.shape[-1]), (1, *kernel), (1, *stride), (0, *padding), (1, *dilation), ceil_mode)
+    return Window(x.shape[-n:], kernel, stride, padding, dilation, _window_of(name, x.shape, kernel, stride, padding, dilation, ceil_mode))
+
+
+def _window_of(
+    name: str,
+    shape: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> tuple[int, ...]:
+    """How many windows there are along each dimension, or torch's complaint in torch's order."""
+    n = len(kernel)
+    for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True):
+        if s == 0:
             raise RuntimeError("stride should not be zero")
-        raise RuntimeError(f"kernel size should be greater than zero, but got {named}")
-    if min(stride) <= 0:
-        raise RuntimeError("stride should not be zero")
-    if min(dilation) <= 0:
-        named = " ".join(f"dilation{c}: {v}" for c, v in zip(letters, dilation, strict=True))
-        raise RuntimeError(f"dilation should be greater than zero, but got {named}")
-    for p, k, d in zip(padding, kernel, dilation, strict=True):
         if p < 0:
             raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
         if p > (d * (k - 1) + 1) // 2:
-            if n == 1 and name == "max_pool1d":
-                raise RuntimeError(
-                    f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
-                )
             raise RuntimeError(
                 f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}"
             )
-    if 0 in x.shape[-n - 1 :]:
+    for what, letter, values in (("kernel size", "k", kernel), ("stride", "d", stride), ("dilation", "dilation", dilation)):
+        if min(values) <= 0:
+            named = " ".join(f"{letter}{c}: {v}" for c, v in zip("THW"[3 - n :], values, strict=True))
+            raise RuntimeError(f"{what} should be greater than zero, but got {named}")
+    if 0 in shape[-n - 1 :]:
+        if n == 3:
+            where = "max_pool3d_with_indices_out_cpu_template" if name == "max_pool3d" else name
+            raise RuntimeError(
+                f"{where}(): Expected input's non-batch dimensions to have positive length, but input has a shape of "
+                f"{sizes(shape)} and non-batch dimension 0 has length zero!"
+            )
         raise RuntimeError(
-            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
-            f"but got:{sizes(x.shape)}"
+            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:{sizes(shape)}"
         )
+    if name == "avg_pool3d" and any(size < k for size, k in zip(shape[-n:], kernel, strict=True)):
+        image, window = (
+            " ".join(f"{before}{c}: {v}" for c, v in zip("THW", values, strict=True))
+            for before, values in (("", shape[-n:]), ("k", kernel))
+        )
+        raise RuntimeError(f"input image ({image}) smaller than kernel size ({window})")
     out = []
-    for size, k, s, p, d in zip(x.shape[-n:], kernel, stride, padding, dilation, strict=True):
+    for size, k, s, p, d in zip(shape[-n:], kernel, stride, padding, dilation, strict=True):
         last = size + 2 * p - d * (k - 1) - 1
         o = (last + (s - 1 if ceil_mode else 0)) // s + 1
         if ceil_mode and (o - 1) * s >= size + p:
             o -= 1  # the last window would start in the padding behind
         out.append(o)
     if min(out) < 1:
-        if name == "max_pool1d":
-            raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[0]}")
-        given, made = ("x".join(map(str, (x.shape[-n - 1], *v))) for v in (x.shape[-n:], out))
+        given, made = ("x".join(map(str, (shape[-n - 1], *v))) for v in (shape[-n:], out))
         raise RuntimeError(f"Given input size: ({given}). Calculated output size: ({made}). Output size is too small")
-    return Window(x.shape[-n:], kernel, stride, padding, dilation, tuple(out))
+    return tuple(out)
+
+
+def _check_max_pool1d(
+    input: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> None:
+    """What torch checks, in words of its own, where no indices are asked for."""
+    if input.ndim not in (2, 3) or 0 in input.shape[-2:]:
+        raise RuntimeError(
+            "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, "
+            f"but got:{sizes(input.shape)}"
+        )
+    given = {"kernel_size": kernel_size, "stride": kernel_size if stride in (None, ()) else stride, "padding": padding}
+    single = {}
+    for what, value in {**given, "dilation": dilation}.items():
+        values = (value,) if isinstance(value, int) else tuple(value)
+        if len(values) != 1:
+            may = "None, an int, list of ints, or" if what == "stride" else "an int, list of ints or"
+            raise RuntimeError(f"max_pool1d() {what} must be {may} tuple of ints of size 1 but got size {len(values)}")
+        single[what] = values[0]
+    k, s, p, d = single.values()
+    for what, value in (("kernel_size", k), ("stride", s)):
+        if value <= 0:
+            raise RuntimeError(f"max_pool1d() {what} must be greater than zero, but got {value}")
+    if p < 0:
+        raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {p}")
+    if p > k // 2:
+        raise RuntimeError(
+            f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
+        )
+    if d <= 0:
+        raise RuntimeError(f"max_pool1d() dilation must be greater than zero, but got {d}")
+    out = (input.shape[-1] + 2 * p - d * (k - 1) - 1 + (s - 1 if ceil_mode else 0)) // s + 1
+    if out <= 0:
+        raise RuntimeError(f"max_pool1d() Invalid computed output size: {out}")
 
 
 def _max_pool(
@@ -129,6 +184,8 @@ def _declare_max_pool(n: int) -> None:
         dilation: Extent = 1,
         ceil_mode: bool = False,
     ) -> Array:
+        if n == 1:
+            _check_max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
         return _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
     def max_pool_with_indices(
@@ -138,6 +195,7 @@ def _declare_max_pool(n: int) -> None:
         padding: Extent = 0,
         dilation: Extent = 1,
         ceil_mode: bool = False,
+        return_indices: bool = False,
     ) -> tuple[Array, Array]:
         best, which, window = _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode)
         return best, _flat_indices(which, window)
@@ -195,11 +253,6 @@ def _avg_pool(
 ) -> Array:
     name = f"avg_pool{n}d"
     kernel, stride, padding = _extents(name, n, kernel_size, stride, padding)
-    if n == 1 and input.ndim not in (2, 3):
-        raise RuntimeError(
-            f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' "
-            "(while checking arguments for avg_pool1d)"
-        )
     window = _window(name, input, kernel, stride, padding, (1,) * n, bool(ceil_mode))
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
@@ -239,7 +292,7 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-@op("nn.functional.avg_pool2d", "_C._nn.avg_pool2d", saves=("input",), grad_name="AvgPool2DBackward0")
+@op("nn.functional.avg_pool2d", "_C._nn.avg_pool2d", out=True, saves=("input",), grad_name="AvgPool2DBackward0")
 def avg_pool2d(
     input: Array,
     kernel_size: Extent,
@@ -263,7 +316,7 @@ def avg_pool2d(
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-@op("nn.functional.avg_pool3d", "_C._nn.avg_pool3d", saves=("input",), grad_name="AvgPool3DBackward0")
+@op("nn.functional.avg_pool3d", "_C._nn.avg_pool3d", out=True, saves=("input",), grad_name="AvgPool3DBackward0")
 def avg_pool3d(
     input: Array,
     kernel_size: Extent,

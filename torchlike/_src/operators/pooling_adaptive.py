@@ -1,10 +1,12 @@
 """Pooling to a given output size, pooling at random places, and the way back from a maximum to its place."""
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -117,18 +119,26 @@ def _max_at(input: Array, starts: list[Any], ends: list[Any], longest: list[int]
     return best, where
 
 
+def _check_rank(n: int, input: Any, output_size: Any) -> None:
+    """What torch's Python front checks of an output size that is not one number."""
+    if n > 1 and not isinstance(output_size, int) and input.ndim <= len(output_size):
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
+
+
 def _declare_adaptive(n: int) -> None:
     def adaptive_avg_pool(input: Array, output_size: Target) -> Array:
+        _check_rank(n, input, output_size)
         return _adaptive_avg_pool(n, input, output_size)
 
     def adaptive_max_pool(input: Array, output_size: Target) -> tuple[Array, Array]:
         return _adaptive_max_pool(n, input, output_size)
 
     def functional(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-        both = ops[f"_adaptive_max_pool{n}d"](input, output_size)
+        both = functional_with_indices(input, output_size)
         return both if return_indices else both[0]
 
     def functional_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+        _check_rank(n, input, output_size)
         return ops[f"_adaptive_max_pool{n}d"](input, output_size)
 
     what = f"the last {n} dimension(s) of a batched or single input, cut into ``output_size`` windows as equal as can be"
@@ -172,9 +182,22 @@ def _max_unpool(input: Array, indices: Array, output_size: tuple[int, ...], name
         )
     lead = input.shape[: input.ndim - n]
     rows, flat = math.prod(lead), math.prod(output_size)
-    made = jnp.zeros((rows, flat), input.dtype)
-    made = made.at[jnp.arange(rows)[:, None], indices.reshape(rows, -1)].set(input.reshape(rows, -1), mode="drop")
-    return made.reshape(*lead, *output_size)
+    per_row = math.prod(input.shape[input.ndim - n :])
+    return _placed(input.reshape(rows, per_row), indices.reshape(rows, per_row), flat).reshape(*lead, *output_size)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _placed(values: Array, indices: Array, size: int) -> Array:
+    """Rows of zeros with ``values`` at ``indices``. As in torch every value gets the gradient of its place, also one
+    that a later one at the same place has overwritten."""
+    rows = jnp.arange(values.shape[0])[:, None]
+    return jnp.zeros((values.shape[0], size), values.dtype).at[rows, indices].set(values, mode="drop")
+
+
+_placed.defvjp(
+    lambda values, indices, size: (_placed(values, indices, size), indices),
+    lambda size, indices, g: (jnp.take_along_axis(g, indices, 1, mode="fill", fill_value=0), None),
+)
 
 
 def _declare_unpool(n: int) -> None:
@@ -226,7 +249,7 @@ for _n in (1, 2, 3):
     _declare_unpool(_n)
 
 
-@op("_fractional_max_pool", method=False, saves=("input",))
+@op("_fractional_max_pool", method=False, saves=("input",), without_grad={"samples": None})
 def _fractional_max_pool(
     input: Array, samples: Array, kernel_size: tuple[int, ...], output_size: tuple[int, ...]
 ) -> tuple[Array, Array]:

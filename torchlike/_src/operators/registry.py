@@ -58,7 +58,7 @@ class Op:
 
     __slots__ = (
         "name", "names", "fn", "params", "promote", "method", "inplace", "out", "operators", "host",
-        "saves", "layout", "differentiable", "eager", "returns", "grad_name", "composite", "cache", "call",
+        "saves", "layout", "differentiable", "eager", "returns", "grad_name", "composite", "cache", "call", "without_grad",
     )  # fmt: skip
 
     def __init__(self, fn: Callable[..., Any], names: tuple[str, ...], **options: Any) -> None:
@@ -109,6 +109,7 @@ def op(
     eager: bool = False,
     returns: tuple[str, ...] | None = None,
     grad_name: str | None = None,
+    without_grad: dict[str, str | None] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a pure function as an op; returns that function unchanged, so that ops compose.
 
@@ -135,13 +136,15 @@ def op(
         eager: the size of the result depends on data: runs at once on concrete arrays, never traced.
         returns: field names of the named tuple that is returned, e.g. ``("values", "indices")``.
         grad_name: the name in ``grad_fn``; by default ``AddBackward0`` for ``add``.
+        without_grad: tensor parameters that have no derivative in torch. Such a one gets no gradient (None), or, if it comes with
+            the name of torch's function, is refused when it requires grad.
     """
 
     def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
         record = Op(
             fn, names, promote=promote, inplace=inplace, out=out, operators=operators, host=host, saves=saves,
             layout=layout, differentiable=differentiable, eager=eager, returns=returns, composite=False,
-            method=any("." not in n for n in names) if method is None else method,
+            method=any("." not in n for n in names) if method is None else method, without_grad=without_grad or {},
             grad_name=grad_name or camel(names[0].rsplit(".", 1)[-1]) + "Backward0",
         )  # fmt: skip
         OPS[names[0]] = record
@@ -158,6 +161,7 @@ def anonymous(
     return Op(
         fn, (name or fn.__name__,), promote=promote, method=False, inplace=False, out=False, operators=(), host=host,
         saves=saves, layout=layout, differentiable=differentiable, eager=False, returns=None, composite=False, grad_name=grad_name,
+        without_grad={},
     )  # fmt: skip
 
 
@@ -171,7 +175,7 @@ def composite(*names: str, method: bool | str | None = None, operators: tuple[st
     def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
         OPS[names[0]] = Op(
             fn, names, promote=None, inplace=False, out=False, operators=operators, host=None, saves=None,
-            layout=None, differentiable=True, eager=False, returns=None, composite=True, grad_name="",
+            layout=None, differentiable=True, eager=False, returns=None, composite=True, grad_name="", without_grad={},
             method=any("." not in n for n in names) if method is None else method,
         )  # fmt: skip
         return fn

@@ -84,6 +84,7 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     """Compile the public function of one form of an op."""
     space: dict[str, Any] = {
         "_kernel": kernel, "_record": record, "_in_place": in_place, "_into": into, "_renamed": renamed, "_seed": next_seed,
+        "_without_grad": without_grad,
     }  # fmt: skip
     positional, named, passed = [], [], []
     for k, p in enumerate(op.params):
@@ -107,6 +108,8 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     lines = [f"def {fname}({signature}):", "    if aliases:"]
     extra = ", 'out': out" if form == "out" else ""
     lines.append(f"        return _renamed({fname}, aliases, {{{bound}{extra}}}, {len(positional)})")
+    for parameter, function in op.without_grad.items():
+        lines.append(f"    {parameter} = _without_grad({parameter}, {parameter!r}, {function!r})")
     if form == "inplace":
         lines.append(f"    return _in_place(_kernel, {values})")
     elif form == "out":
@@ -140,6 +143,18 @@ def renamed(fn: Callable[..., Any], aliases: dict[str, Any], given: dict[str, An
             raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
         given[target] = value
     return fn(**given)
+
+
+def without_grad(given: Any, parameter: str, function: str | None) -> Any:
+    """An argument for a parameter that has no derivative: detached, or refused in the name of torch's ``function``."""
+    if not isinstance(given, Tensor) or not given._requires_grad or not local.recorder.grad:
+        return given
+    if function is not None:
+        raise RuntimeError(
+            f"The function '{function}' is not differentiable with respect to argument '{parameter}'. "
+            "This input cannot have requires_grad True."
+        )
+    return given.detach()
 
 
 def next_seed(generator: Any) -> int:

@@ -122,9 +122,18 @@ class Bridge:
             return slice(self.over(value.start), self.over(value.stop), self.over(value.step))
         if isinstance(value, torch.Generator):
             return self.library.Generator().manual_seed(value.initial_seed())
+        if isinstance(value, torch.nn.Module):
+            return self._module(value)
         if callable(value):
             return translate(value, self.library)
         return value
+
+    def _module(self, module: torch.nn.Module) -> Any:
+        """A module without parameters: its constants say all about it."""
+        made = getattr(self.library.nn, type(module).__name__)()
+        for name in getattr(module, "__constants__", ()):
+            setattr(made, name, self.over(getattr(module, name)))
+        return made
 
     def _tensor(self, tensor: torch.Tensor) -> Any:
         if tensor.layout is not torch.strided:
