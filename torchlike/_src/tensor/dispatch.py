@@ -51,8 +51,8 @@ class Kernel:
     """
 
     __slots__ = (
-        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout", "limit",
-        "live", "name", "node", "operands", "overloaded", "params", "promote", "returns", "saves", "saves_known",
+        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords", "layout",
+        "limit", "live", "name", "node", "operands", "overloaded", "params", "positional", "promote", "returns", "saves", "saves_known",
         "saves_nothing", "saves_results",
     )  # fmt: skip
 
@@ -60,6 +60,8 @@ class Kernel:
         self.name = self.__name__ = op.name
         self.fn = op.fn
         self.params = op.params
+        self.keywords = tuple([p.name for p in op.params if p.keyword_only])  # the last ones
+        self.positional = len(op.params) - len(self.keywords)
         self.codes = tuple([_CODE.get(p.kind, _STATIC) for p in op.params])
         #: Takes a tensor first, and then a tensor or a number: in torch these are two functions of one name.
         self.overloaded = self.codes[:1] == (_TENSOR,) and any(p.kind == "operand" for p in op.params)
@@ -112,8 +114,10 @@ class Kernel:
     def _call(self, fn: Any, args: Sequence[Any]) -> Any:
         if self.promote is not None:
             args = self._promoted(args)
-        positional = [a for a, p in zip(args, self.params, strict=True) if not p.keyword_only]
-        return fn(*positional, **{p.name: a for a, p in zip(args, self.params, strict=True) if p.keyword_only})
+        n = self.positional
+        if not self.keywords:
+            return fn(*args)
+        return fn(*args[:n], **dict(zip(self.keywords, args[n:], strict=True)))
 
     def _promoted(self, args: Sequence[Any]) -> list[Any]:
         """The arguments with tensors and operands cast to their common dtype."""
@@ -397,6 +401,8 @@ def _number(a: Any) -> Any:
 
 def _plain(a: Any) -> Any:
     """NumPy scalars and subclasses of numbers as Python numbers."""
+    if a.__class__ in _NUMBERS:
+        return a
     if isinstance(a, np.generic):
         return a.item()
     for cls in _NUMBERS:
