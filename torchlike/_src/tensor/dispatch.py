@@ -51,8 +51,8 @@ class Kernel:
     """
 
     __slots__ = (
-        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout", "limit",
-        "live", "name", "node", "operands", "overloaded", "params", "promote", "returns", "saves", "saves_known",
+        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout",
+        "limit", "live", "name", "node", "operands", "overloaded", "params", "promote", "returns", "saves", "saves_known",
         "saves_nothing", "saves_results",
     )  # fmt: skip
 
@@ -414,7 +414,9 @@ def _no_overload(kernel: Kernel, args: Sequence[Any]) -> TypeError:
     given = list(args)
     while given and given[-1] is kernel.params[len(given) - 1].default:
         given.pop()
-    forms = [", ".join(f"{kind if p.kind == 'operand' else 'Tensor'} {p.name}" for p in kernel.params) for kind in ("Tensor", "Number")]
+    forms = [
+        ", ".join(f"{kind if p.kind == 'operand' else 'Tensor'} {p.name}" for p in kernel.params) for kind in ("Tensor", "Number")
+    ]
     return no_overload(kernel.name, given, {}, *forms)
 
 
