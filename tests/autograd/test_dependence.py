@@ -5,15 +5,32 @@ import pytest
 from tests.programs import Table, programs, same
 
 PATHS = {
-    "sum": lambda torch, x, w: x.sum(0), "mean": lambda torch, x, w: x.mean(), "product": lambda torch, x, w: x * w, "square": lambda torch, x, w: x * x,
-    "relu": lambda torch, x, w: x.relu(), "abs": lambda torch, x, w: x.abs(), "exp": lambda torch, x, w: x.exp(), "sort": lambda torch, x, w: x.sort(0)[0],
-    "max": lambda torch, x, w: x.max(0)[0], "cumsum": lambda torch, x, w: x.cumsum(0), "pad": lambda torch, x, w: torch.nn.functional.pad(x, (1, 1)),
-    "linear": lambda torch, x, w: torch.nn.functional.linear(x, w), "matmul": lambda torch, x, w: x @ w, "softmax": lambda torch, x, w: x.softmax(0),
-    "where": lambda torch, x, w: torch.where(x > 0.5, x, w), "maximum": lambda torch, x, w: torch.maximum(x, w), "lerp": lambda torch, x, w: torch.lerp(x, w, 0.3),
-    "cat": lambda torch, x, w: torch.cat([x, w]), "tril": lambda torch, x, w: x.tril(), "average pool": lambda torch, x, w: torch.nn.functional.avg_pool1d(x, 2),
-    "layer norm": lambda torch, x, w: torch.nn.functional.layer_norm(x, (3,)), "mse": lambda torch, x, w: torch.nn.functional.mse_loss(x, w),
-    "floor": lambda torch, x, w: x.floor() * w, "einsum": lambda torch, x, w: torch.einsum("ij,kj->ik", x, w), "std": lambda torch, x, w: x.std(0),
-}  # fmt: skip
+    "sum": lambda torch, x, w: x.sum(0),
+    "mean": lambda torch, x, w: x.mean(),
+    "product": lambda torch, x, w: x * w,
+    "square": lambda torch, x, w: x * x,
+    "relu": lambda torch, x, w: x.relu(),
+    "abs": lambda torch, x, w: x.abs(),
+    "exp": lambda torch, x, w: x.exp(),
+    "sort": lambda torch, x, w: x.sort(0)[0],
+    "max": lambda torch, x, w: x.max(0)[0],
+    "cumsum": lambda torch, x, w: x.cumsum(0),
+    "pad": lambda torch, x, w: torch.nn.functional.pad(x, (1, 1)),
+    "linear": lambda torch, x, w: torch.nn.functional.linear(x, w),
+    "matmul": lambda torch, x, w: x @ w,
+    "softmax": lambda torch, x, w: x.softmax(0),
+    "where": lambda torch, x, w: torch.where(x > 0.5, x, w),
+    "maximum": lambda torch, x, w: torch.maximum(x, w),
+    "lerp": lambda torch, x, w: torch.lerp(x, w, 0.3),
+    "cat": lambda torch, x, w: torch.cat([x, w]),
+    "tril": lambda torch, x, w: x.tril(),
+    "average pool": lambda torch, x, w: torch.nn.functional.avg_pool1d(x, 2),
+    "layer norm": lambda torch, x, w: torch.nn.functional.layer_norm(x, (3,)),
+    "mse": lambda torch, x, w: torch.nn.functional.mse_loss(x, w),
+    "floor": lambda torch, x, w: x.floor() * w,
+    "einsum": lambda torch, x, w: torch.einsum("ij,kj->ik", x, w),
+    "std": lambda torch, x, w: x.std(0),
+}
 
 
 @pytest.mark.parametrize("name", list(PATHS))

@@ -54,7 +54,7 @@ def test_functions_are_found_where_they_say(name):
     assert again(public_names()[name]) is public_names()[name]
 
 
-@pytest.mark.parametrize("name", ["add", "add_", "view", "expand", "__add__", "__matmul__", "__rsub__", "float", "new_ones", "normal_"])
+@pytest.mark.parametrize("name", "add add_ view expand __add__ __matmul__ __rsub__ float new_ones normal_".split())
 def test_methods_are_found_where_they_say(name):
     method = getattr(torchlike.Tensor, name)
     assert again(method) is method

@@ -166,6 +166,8 @@ def run(
                 _collect(node, cotangents, wanted, collected)
                 continue
             made = backward_of(node, cotangents, create_graph)
+            if node.paths is not None:
+                made = _along_paths(node, made, cotangents)
             if node.post_hooks:
                 made = _run_post_hooks(node, made, cotangents, create_graph)
             if node.forward_trace is not None and rec.modes.get("check_nan", True):
@@ -356,9 +358,22 @@ def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph
     made = record(kernel, (primals, some, numbers))
     made = made if isinstance(made, tuple) else (made,)
     for t, path in zip(made, paths, strict=True):
-        if not path and t._requires_grad:
-            t._node, t._number, t._requires_grad = None, 0, False
+        if t._node is not None:
+            t._node.paths = paths
+            if not path:
+                t._node, t._number, t._requires_grad = None, 0, False
     return made
+
+
+def _along_paths(node: GradNode, made: Sequence[Any], cotangents: list[Any]) -> list[Any]:
+    """The gradients that a backward's own backward makes, None where nothing leads to them from the cotangents given."""
+    reached = 0
+    for path, ct in zip(node.paths, cotangents, strict=True):
+        if ct is not None:
+            reached |= path
+    mask = node.trie.mask  # type: ignore[union-attr]
+    inputs = [i for i in range(mask.bit_length()) if mask >> i & 1]
+    return [g if reached >> i & 1 else None for g, i in zip(made, inputs, strict=True)]
 
 
 def _zeros(a: Any) -> Tensor:

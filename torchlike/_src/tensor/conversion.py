@@ -11,7 +11,7 @@ from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Value, aval
 from torchlike._src.operators.registry import Array, Number, anonymous, composite, ops
 from torchlike._src.tensor import casts, devices, dtypes, layouts, views
-from torchlike._src.tensor.core import SharedStorage, Tensor, alias
+from torchlike._src.tensor.core import Tensor, alias
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.from_data import np_dtype
 from torchlike._src.tensor.strides import channels_last_strides, contiguous_strides, dense_like

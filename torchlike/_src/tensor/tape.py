@@ -46,6 +46,7 @@ class GradNode:
     forward_trace: list[str] | None = None
     outputs = 1
     region: Any = None  # where it is computed anew before its backward
+    paths: Any = None  # of a backward: what each gradient depends on, as a mask of its inputs
     packed: Any = None  # what hooks keep instead of what was saved
 
     grad_name = "Node"
