@@ -10,23 +10,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-#: Primitives without a derivative, though their results are floating point: nothing flows through them.
-_FLAT = frozenset(("ceil", "floor", "round", "sign", "stop_gradient", "population_count", "clz"))
+#: Primitives without a derivative, though their results are floating point: nothing flows through them. Not so ``sign``:
+#: torch differentiates it, to zeros, where it is a part of a formula, as in that of `abs`.
+_FLAT = frozenset(("ceil", "floor", "round", "stop_gradient"))
 
 
-def dependence(backward: Callable[..., Any], *groups: Any) -> int:
-    """Which of the first group's arrays the results depend on in a differentiable way, as a mask.
+def dependence(function: Callable[..., Any], *groups: Any) -> list[int]:
+    """For each result, which of the arrays it depends on in a differentiable way, as a mask.
 
     Args:
-        backward: pure.
-        groups: its arguments, `jax.ShapeDtypeStruct` for arrays.
+        function: pure.
+        groups: its arguments, lists of `jax.ShapeDtypeStruct`; the mask counts through them all.
     """
-    jaxpr = jax.make_jaxpr(backward)(*groups).jaxpr
-    sources: dict[Any, int] = {v: 1 << i for i, v in enumerate(jaxpr.invars[: len(groups[0])])}
-    found = 0
-    for mask in _flow(jaxpr, [sources.get(v, 0) for v in jaxpr.invars]):
-        found |= mask
-    return found
+    jaxpr = jax.make_jaxpr(function)(*groups).jaxpr
+    return _flow(jaxpr, [1 << i for i in range(len(jaxpr.invars))])
 
 
 def _flow(jaxpr: Any, inputs: Sequence[int]) -> list[int]:

@@ -10,7 +10,9 @@ from torchlike._src.operators.registry import Array, Arrays, composite, op, ops
 from torchlike._src.operators.support import broadcast_shapes, checked, into, normalize_dim
 
 
-def check_indices(index: Any, size: int, dim: int, negative: bool = True, error: type[Exception] = IndexError) -> None:
+def check_indices(
+    index: Any, size: int, dim: int, negative: bool = True, error: type[Exception] = IndexError, prefix: str = ""
+) -> None:
     """Raise torch's error for the first index, of a NumPy array, that is out of range.
 
     Raises:
@@ -18,7 +20,7 @@ def check_indices(index: Any, size: int, dim: int, negative: bool = True, error:
     """
     bad = index[(index >= size) | (index < (-size if negative else 0))]
     if bad.size:
-        raise error(f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}")
+        raise error(f"{prefix}index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}")
 
 
 def _check_gather(input: Any, dim: int, index: Any) -> int:
@@ -92,7 +94,7 @@ def _host_select(input: Any, dim: int, index: Any) -> Any:
     return np.take(input, index.reshape(-1), axis) if input.ndim else np.array(input)
 
 
-def _select_range(input: Any, dim: int, index: Any) -> None:
+def _select_range(input: Any, dim: int, index: Any, *_: Any) -> None:
     if isinstance(index, np.ndarray) and index.dtype.kind == "i" and index.size:
         size = input.shape[normalize_dim(dim, input.ndim)] if input.ndim else 1
         if index.min() < 0 or index.max() >= size:
@@ -190,6 +192,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     axis = normalize_dim(dim, input.ndim)
+    if input.shape and input.shape[axis]:
+        indices = ops.remainder(indices, input.shape[axis])  # torch wraps them, more than once if need be
     a, b = list(input.shape), list(indices.shape)
     common = list(broadcast_shapes(tuple(a[:axis] + [1] + a[axis + 1 :]), tuple(b[:axis] + [1] + b[axis + 1 :])))
     full = input.expand([*common[:axis], a[axis], *common[axis + 1 :]])

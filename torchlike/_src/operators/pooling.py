@@ -279,7 +279,7 @@ def _divisors(window: Window, count_include_pad: bool) -> int | np.ndarray:
     return int(counts.flat[0]) if (counts == counts.flat[0]).all() else counts
 
 
-@op("avg_pool1d", "nn.functional.avg_pool1d", method=False, saves=("input",), grad_name="AvgPool2DBackward0")
+@op("avg_pool1d", "nn.functional.avg_pool1d", method=False, saves=("input", "~input"), grad_name="AvgPool2DBackward0")
 def avg_pool1d(
     input: Array,
     kernel_size: Extent,
@@ -292,7 +292,7 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-@op("nn.functional.avg_pool2d", "_C._nn.avg_pool2d", out=True, saves=("input",), grad_name="AvgPool2DBackward0")
+@op("nn.functional.avg_pool2d", "_C._nn.avg_pool2d", out=True, saves=("input", "~input"), grad_name="AvgPool2DBackward0")
 def avg_pool2d(
     input: Array,
     kernel_size: Extent,
@@ -316,7 +316,7 @@ def avg_pool2d(
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-@op("nn.functional.avg_pool3d", "_C._nn.avg_pool3d", out=True, saves=("input",), grad_name="AvgPool3DBackward0")
+@op("nn.functional.avg_pool3d", "_C._nn.avg_pool3d", out=True, saves=("input", "~input"), grad_name="AvgPool3DBackward0")
 def avg_pool3d(
     input: Array,
     kernel_size: Extent,

@@ -152,7 +152,7 @@ def _declare_adaptive(n: int) -> None:
     public = f"nn.functional.adaptive_avg_pool{n}d"
     names = ("adaptive_avg_pool1d", public) if n == 1 else (public, f"_C._nn.adaptive_avg_pool{n}d")
     grad = "MeanBackward1" if n == 1 else f"AdaptiveAvgPool{n}DBackward0"
-    op(*names, method=False, saves=("input",), grad_name=grad)(adaptive_avg_pool)
+    op(*names, method=False, saves=("input", "~input"), grad_name=grad)(adaptive_avg_pool)
     grad = f"AdaptiveMaxPool{max(n, 2)}DBackward0"
     op(f"_adaptive_max_pool{n}d", method=False, saves=("input",), grad_name=grad)(adaptive_max_pool)
     composite(f"nn.functional.adaptive_max_pool{n}d")(functional)

@@ -125,9 +125,9 @@ def op(
             NotImplemented to leave its arguments to the device.
         saves: what torch keeps for backward: parameters, ``"result"``, or fields of ``returns``. Writing to these in place
             before backward is an error. ``"input:other"``: only if ``other`` needs a gradient (for a result: only if
-            ``other`` is a tensor). ``"~input"``: the gradient depends on it, but it is not itself that is kept;
-            ``"~"``: something without a gradient is kept, a mask or indices. What is not named has no part in the
-            gradient, so its second derivative is zero; and after ``()`` backward can run again, as in torch. None:
+            ``other`` is a tensor). ``"~input"``: torch's formula for the gradient is differentiated with respect to it,
+            if only to zeros, though no path is seen in the jaxpr of the backward (see `autograd/dependence.py`);
+            ``"~"``: something else is kept, a mask or indices. After ``()`` backward can run again, as in torch. None:
             nothing is known.
         layout: how the results lie in memory if not all inputs are contiguous. ``"elementwise"``: in the order of
             dimensions of the inputs, as TensorIterator lays them; ``"first"``: as the first input; ``"format"``:

@@ -424,7 +424,9 @@ def _no_overload(kernel: Kernel, args: Sequence[Any]) -> TypeError:
     given = list(args)
     while given and given[-1] is kernel.params[len(given) - 1].default:
         given.pop()
-    forms = [", ".join(f"{kind if p.kind == 'operand' else 'Tensor'} {p.name}" for p in kernel.params) for kind in ("Tensor", "Number")]
+    forms = [
+        ", ".join(f"{kind if p.kind == 'operand' else 'Tensor'} {p.name}" for p in kernel.params) for kind in ("Tensor", "Number")
+    ]
     return no_overload(kernel.name, given, {}, *forms)
 
 

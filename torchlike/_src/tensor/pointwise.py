@@ -18,10 +18,12 @@ _PRIMITIVES = frozenset(
     "shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh xor zeta".split()
 )
 
+Shape = tuple[int, ...]
+
 _known: dict[Any, bool] = {}
 
 
-def is_pointwise(kernel: Any, args: Sequence[Any], results: Sequence[tuple[int, ...]], operands: Sequence[tuple[int, ...]]) -> bool:
+def is_pointwise(kernel: Any, args: Sequence[Any], results: Sequence[Shape], operands: Sequence[Shape]) -> bool:
     """Whether an op works element by element.
 
     Args:
