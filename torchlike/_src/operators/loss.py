@@ -185,9 +185,20 @@ def _binary_cross_entropy(p: Array, target: Array) -> Array:
 def _binary_cross_entropy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     # As torch: the bound is not seen by the derivative, the denominator has a bound of its own.
     p, target = primals
-    slope = (p - target) / jnp.maximum(lax.stop_gradient((1 - p) * p), 1e-12)
     by_target = jnp.log1p(-p) - jnp.log(p)
-    return _binary_cross_entropy(p, target), slope * tangents[0] + by_target * tangents[1]
+    return _binary_cross_entropy(p, target), _slope(p, target) * tangents[0] + by_target * tangents[1]
+
+
+@jax.custom_jvp
+def _slope(p: Array, target: Array) -> Array:
+    return (p - target) / jnp.maximum((1 - p) * p, 1e-12)
+
+
+@_slope.defjvp
+def _slope_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    p, target = primals
+    by_p = (p * p - 2 * p * target + target) / jnp.square((p + 1e-12) * (1 - p + 1e-12))
+    return _slope(p, target), by_p * tangents[0] - tangents[1] / jnp.maximum((1 - p) * p, 1e-12)
 
 
 @op(
