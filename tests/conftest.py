@@ -23,13 +23,3 @@ def _seeded() -> Iterator[None]:
     np.random.seed(0)
     torch.manual_seed(0)
     yield
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on the list of known failures are expected to fail; each line is a test, a tab, and the reason."""
-    lines = (Path(__file__).parent / "known_failures.txt").read_text().splitlines()
-    known = dict(line.split("\t", 1) for line in lines if line and not line.startswith("#"))
-    for item in items:
-        reason = known.get(item.nodeid)
-        if reason is not None:
-            item.add_marker(pytest.mark.xfail(reason=reason, strict=False))

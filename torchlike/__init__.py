@@ -53,6 +53,9 @@ from torchlike._src.tensor import (
     shapes as _shapes,
 )
 from torchlike._src.tensor import (
+    view_copies as _view_copies,
+)
+from torchlike._src.tensor import (
     view_functions as _view_functions,
 )
 from torchlike._src.tensor.core import Size as Size  # noqa: E402
@@ -79,6 +82,8 @@ from torchlike._src.settings import are_deterministic_algorithms_enabled as are_
 from torchlike._src.settings import get_default_dtype as get_default_dtype  # noqa: E402
 from torchlike._src.settings import get_float32_matmul_precision as get_float32_matmul_precision  # noqa: E402
 from torchlike._src.settings import get_num_threads as get_num_threads  # noqa: E402
+from torchlike._src.settings import is_autocast_cpu_enabled as is_autocast_cpu_enabled  # noqa: E402
+from torchlike._src.settings import is_autocast_enabled as is_autocast_enabled  # noqa: E402
 from torchlike._src.settings import set_default_dtype as set_default_dtype  # noqa: E402
 from torchlike._src.settings import set_float32_matmul_precision as set_float32_matmul_precision  # noqa: E402
 from torchlike._src.settings import set_num_threads as set_num_threads  # noqa: E402
@@ -123,8 +128,8 @@ channels_last, channels_last_3d = _layouts.channels_last, _layouts.channels_last
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
 
 _SUBMODULES = frozenset(
-    """accelerator autograd backends compiler cuda fft linalg multiprocessing nn optim serialization special storage testing
-    utils vision""".split()
+    """accelerator autograd backends compiler cuda fft linalg masked multiprocessing nn optim serialization signal special
+    storage testing utils vision""".split()
 )
 #: Names that live in submodules which are only imported when somebody asks.
 _ELSEWHERE = {

@@ -68,6 +68,16 @@ def are_deterministic_algorithms_enabled() -> bool:
     return _deterministic
 
 
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """Whether ops choose their own precision: never, since there is no autocast here."""
+    return False
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """`is_autocast_enabled` for the CPU."""
+    return is_autocast_enabled("cpu")
+
+
 def get_num_threads() -> int:
     """The cores that XLA's CPU client may use; fixed when the process starts."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -140,15 +140,13 @@ class OptaxOptimizer(Optimizer):
         values = {name: value for name, value in extra.items() if not isinstance(value, Tensor)}
         tensors = {name: value for name, value in extra.items() if isinstance(value, Tensor)}
         plan = _Plan(names, moving, tuple(numbers), (*values, *tensors), treedef)
-        results = dispatch.fused(
+        dispatch.update(
             _program(self.transform, plan),
             ("optax", self.transform, plan),
             [*params, *(p.grad for p in params if p.grad is not None), *leaves, *tensors.values()],
             [float(x) for x in (*numbers.values(), *values.values())],
+            [p for p, moves in zip(params, moving, strict=True) if moves] + leaves,
         )
-        written = [p for p, moves in zip(params, moving, strict=True) if moves] + leaves
-        for tensor, result in zip(written, results, strict=True):
-            tensor._assign(result)
 
     def _layout(self, group: dict[str, Any]) -> "_Layout":
         params = list(group["params"])

@@ -135,9 +135,7 @@ class RecordedOptimizer(Optimizer):
                 work.clocks.append((count + 1, steps))
         for inputs, outputs, numbers, cohorts, clocks in works.values():
             program = _program(rule, tuple(cohorts))
-            results = dispatch.fused(program, program, inputs, numbers)
-            for tensor, result in zip(outputs, results, strict=True):
-                tensor._assign(result)
+            dispatch.update(program, program, inputs, numbers, outputs)
             for count, steps in clocks:
                 self._set_counts(steps, count)
 
@@ -151,24 +149,27 @@ class RecordedOptimizer(Optimizer):
         rule = self.rule
         slots = tuple(rule.slots(group, ()))
         stateful = self._counts_steps or bool(slots)
+        shaped, counts_steps = rule.shaped, self._counts_steps
+        all_states = self.state
+        key = params = grads = states = steps = None
         for p in group["params"]:
-            grad = p.grad
+            grad = p._grad
             if grad is None:
                 continue
-            if rule.shaped:
+            if shaped:
                 slots = tuple(rule.slots(group, tuple(p.shape)))
-            state = self.state[p] if stateful else {}
+            state = all_states[p] if stateful else {}
             count = self._count(p, group, state, slots) if stateful else 0.0
-            key = (count, p._aval().place, slots)
-            lists = members.get(key)
-            if lists is None:
-                members[key] = lists = ([], [], [], [])
-            lists[0].append(p)
-            lists[1].append(grad)
+            place = p._aval().place
+            if key is None or count != key[0] or place is not key[1] or slots is not key[2]:
+                key = (count, place, slots)
+                params, grads, states, steps = members.setdefault(key, ([], [], [], []))
+            params.append(p)
+            grads.append(grad)
             for slot in slots:
-                lists[2].append(state[slot])
-            if self._counts_steps:
-                lists[3].append(state["step"])
+                states.append(state[slot])
+            if counts_steps:
+                steps.append(state["step"])
         return members
 
     def _count(self, p: Tensor, group: dict[str, Any], state: dict[str, Any], slots: tuple[str, ...]) -> float:
@@ -182,19 +183,19 @@ class RecordedOptimizer(Optimizer):
             self._start(p, group, state)
         step = state["step"]
         known = self._clock.get(step)
-        if known is None or known[0] != step._version:
-            known = self._clock[step] = (step._version, step.item())
+        version = step._counter().version
+        if known is None or known[0] != version:
+            known = self._clock[step] = (version, step.item())
         return known[1]
 
     def _set_counts(self, steps: list[Tensor], count: float) -> None:
         if not steps:
             return
         kind = steps[0]._aval()
-        value = on_place(np.asarray(count, kind.dtype), kind.place)
-        clock = self._clock
+        value = on_place(np.asarray(count, kind.dtype), kind.place)._value()
+        dispatch.assign(steps, [value] * len(steps))
         for step in steps:
-            step._assign(value)
-            clock[step] = (clock[step][0] + 1, count)  # one write, so one version later
+            self._clock[step] = (step._counter().version, count)
 
     def _start(self, p: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         """Fill a parameter's state with its first values, under PyTorch's names and in its order."""

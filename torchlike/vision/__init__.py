@@ -5,5 +5,6 @@ torchlike's place the same source runs on PyTorch.
 """
 
 from torchlike.vision import datasets, models, transforms, utils
+from torchlike.vision.version import __version__ as __version__
 
 __all__ = ["datasets", "models", "transforms", "utils"]

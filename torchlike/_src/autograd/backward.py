@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from torchlike._src.autograd import saving
+from torchlike._src.autograd.dependence import dependence
 from torchlike._src.engine.program import ARRAY, Call, Nest, apply_pullback
-from torchlike._src.engine.trace import PlaceChanged, local
+from torchlike._src.engine.trace import Elsewhere, PlaceChanged, local
 from torchlike._src.operators import registry
 from torchlike._src.operators.registry import OPS, Arrays, Numbers, ops
 from torchlike._src.tensor import dtypes
@@ -257,6 +258,10 @@ def backward_of(node: GradNode, cotangents: list[Any], create_graph: bool) -> Se
     if create_graph or node.values is None or node.packed is not None:
         made = _differentiable_backward(node, cotangents, create_graph)
         return made if create_graph else [g._value() for g in made]
+    return _record_pullback(node, cotangents)
+
+
+def _record_pullback(node: GradNode, cotangents: list[Any]) -> Sequence[Any]:
     rec = local.recorder
     rec.busy = True
     if rec.halted:
@@ -265,6 +270,10 @@ def backward_of(node: GradNode, cotangents: list[Any], create_graph: bool) -> Se
     at, size = rec.node, len(values)
     try:
         return rec.record_pullback(node.trie, node.pullback, cotangents)
+    except Elsewhere as other:
+        rec.rollback(at, size, len(rec.numbers))
+        rec.take_over(other.value)
+        return _record_pullback(node, cotangents)
     except PlaceChanged:
         rec.rollback(at, size, len(rec.numbers))
         rec.flush("a change of device")
@@ -299,22 +308,18 @@ def _places(call: Call) -> list[int]:
     return places
 
 
-def _needed_inputs(trie: Any) -> int:
-    """Which of the arrays that an op read its gradient depends on in a differentiable way, as a mask."""
-    key = (trie.call, trie.mask, trie.outs)
-    found = _needed.get(key)
-    if found is None:
-        found = _needed[key] = _find_needed(trie)
-    return found
+def _find_needed(trie: Any, kernel: Kernel, primals: Sequence[Any], cotangents: Sequence[Any], numbers: Any) -> int:
+    """Which of the arrays that an op read its gradient depends on in a differentiable way, as a mask.
 
-
-_needed: dict[Any, int] = {}
-
-
-def _find_needed(trie: Any) -> int:
-    kernel, mask = trie.call.kernel, trie.mask
+    What the op declares counts, since torch gives zeros, not None, for an input that was saved though no gradient comes
+    back to it; where it declares nothing, what its backward does.
+    """
+    backward, kernel, mask = kernel, trie.call.kernel, trie.mask
     places = _places(trie.call)
-    if not kernel.saves_known or any(trie.outs[k].dtype.kind in "fcV" for k, _ in kernel.saves_results):
+    if not kernel.saves_known:
+        structs = [v.aval.struct if hasattr(v, "aval") else v.struct for v in primals], [t._aval().struct for t in cotangents]
+        return dependence(lambda p, c: backward(tuple(p), tuple(c), numbers), *structs)
+    if any(trie.outs[k].dtype.kind in "fcV" for k, _ in kernel.saves_results):
         return -1
     found = 0
     for i, needs in kernel.saves:
@@ -326,22 +331,29 @@ def _find_needed(trie: Any) -> int:
 
 
 _vjp_kernels: dict[Any, Kernel] = {}
+_needed: dict[Any, int] = {}
 
 
 def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph: bool) -> Sequence[Any]:
     """A node's backward as an op of its inputs and the cotangents; inputs that it does not depend on are constants."""
     trie = node.trie
     assert trie is not None
-    call, mask, outs = trie.call, trie.mask, trie.outs[:-1]
+    call, mask = trie.call, trie.mask
     given = tuple([ct is not None for ct in cotangents])
     key = (call, mask, given)
     kernel = _vjp_kernels.get(key)
     if kernel is None:
-        kernel = _vjp_kernels[key] = _vjp_kernel(call, mask, given, outs, node.grad_name)
+        kernel = _vjp_kernels[key] = _vjp_kernel(call, mask, given, node.grad_name)
+    some = [as_tensor(ct, create_graph) for ct in cotangents if ct is not None]
+    numbers = tuple(node.numbers or ())
+    read = node.avals if node.values is None else node.values
+    avals = (*key, trie.outs, tuple([v if node.values is None else v.aval for v in read]))
+    needed = _needed.get(avals)
+    if needed is None:
+        needed = _needed[avals] = _find_needed(trie, kernel, read, some, numbers)
     edges = iter(node.edges)
-    needed = _needed_inputs(trie)
     primals = []
-    for i, v in enumerate(node.values or node.avals):
+    for i, v in enumerate(read):
         t = _new(v) if node.values is not None else _zeros(v)
         if mask >> i & 1:
             target, number = next(edges)
@@ -352,8 +364,7 @@ def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph
                 else:
                     t._node, t._number = target, number
         primals.append(t)
-    some = [as_tensor(ct, create_graph) for ct in cotangents if ct is not None]
-    made = record(kernel, (primals, some, tuple(node.numbers or ())))
+    made = record(kernel, (primals, some, numbers))
     return made if isinstance(made, tuple) else (made,)
 
 
@@ -361,9 +372,9 @@ def _zeros(a: Any) -> Tensor:
     return ops.zeros(a.shape, dtype=dtypes.OF_NUMPY[a.dtype], device=device_of(a.place))
 
 
-def _vjp_kernel(call: Call, mask: int, given: tuple[bool, ...], outs: tuple[Any, ...], name: str) -> Kernel:
+def _vjp_kernel(call: Call, mask: int, given: tuple[bool, ...], name: str) -> Kernel:
     def backward(primals: Arrays, cotangents: Arrays, numbers: Numbers) -> tuple[Any, ...]:
-        _, pullback = call.vjp(mask, primals, numbers, call)
+        outs, pullback = call.vjp(mask, primals, numbers, call)
         left = iter(cotangents)
         return apply_pullback(pullback, [next(left) if g else None for g in given], outs)
 

@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 import jax
+import numpy as np
 
 from torchlike._src.engine import memory
 from torchlike._src.engine.value import CPU, Place
@@ -58,6 +59,20 @@ def check_process() -> None:
 def takes_numpy(place: Place) -> bool:
     """Whether programs on ``place`` may be given NumPy arrays as they are: cheaper than uploading them first."""
     return place is CPU and jax.default_backend() == "cpu"
+
+
+def upload(array: Any, place: Place) -> jax.Array:
+    """A NumPy or JAX array on a device.
+
+    What comes from the host is not committed to JAX's default device: results made there are not either, and a program
+    would be compiled once more for every mixture of the two.
+    """
+    device = place.device
+    if isinstance(array, jax.Array) and next(iter(array.devices())).platform == "cpu":
+        array = np.asarray(array)
+    if isinstance(array, jax.Array) or device != jax.local_devices()[0]:
+        return jax.device_put(array, device)
+    return jax.device_put(array)
 
 
 def on(place: Place) -> Any:

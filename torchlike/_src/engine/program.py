@@ -214,8 +214,9 @@ class Program:
 
     def run(self, values: list[Any], numbers: list[Any]) -> None:
         """Run on the data of ``values``; give the live ones theirs."""
-        donated = [_private(values[i]) for i in self.donated]
-        kept = [_data(values[i]) for i in self.kept]
+        host_array = np.ndarray
+        donated = [_private(values[i]) if values[i].data.__class__ is host_array else values[i].data for i in self.donated]
+        kept = [_data(values[i]) if values[i].data.__class__ is host_array else values[i].data for i in self.kept]
         outputs = self.fn(donated, kept, tuple(numbers))
         self.runs += 1
         if self.simple:
@@ -248,13 +249,19 @@ def _is_pullback(path: Sequence[Any], index: int) -> bool:
     return False
 
 
+_READ_ONCE = object()
+
+
 def _data(value: Value) -> Any:
     """The data of a concrete value, as a program takes it."""
     data = value.data
-    if data.__class__ is not np.ndarray or host.takes_numpy(value.aval.place):
+    if data.__class__ is not np.ndarray:
         return data
-    if value.uploaded is None:
-        value.uploaded = jax.device_put(data, value.aval.place.device)
+    if value.uploaded is None and host.takes_numpy(value.aval.place):  # cheaper for what is read once, such as a batch
+        value.uploaded = _READ_ONCE
+        return data
+    if value.uploaded is None or value.uploaded is _READ_ONCE:
+        value.uploaded = host.upload(data, value.aval.place)
     return value.uploaded
 
 
@@ -263,43 +270,52 @@ def _private(value: Value) -> Any:
     data = value.data
     if data.__class__ is not np.ndarray:
         return data
-    copy = memory.private_copy(data)  # other values may be NumPy views of the same memory
-    return jax.device_put(copy, None if host.takes_numpy(value.aval.place) else value.aval.place.device)
+    return host.upload(memory.private_copy(data), value.aval.place)  # other values may be NumPy views of the same memory
+
+
+def _results(node: Any) -> range:
+    """The numbers of the values that an op makes."""
+    first = node.base + len(node.enters)
+    return range(first, first + len(node.outs))
 
 
 def run_one_by_one(path: Sequence[Any], size: int, live: Sequence[int], values: list[Any], numbers: list[Any]) -> int:
-    """Run each op by its own program; returns how many of these were new."""
+    """Run each op whose results somebody needs by its own program; returns how many of these were new."""
     env: list[Any] = [None] * size
-    last: dict[int, int] = {}
-    for k, node in enumerate(path):
-        for r in node.refs:
-            last[r] = k
-    keep = set(live)
+    until = dict.fromkeys(live, len(path))  # the last op that reads each value; what nobody reads is not here
+    for k in range(len(path) - 1, -1, -1):
+        node = path[k]
+        if any(i in until for i in _results(node)):
+            for r in node.refs:
+                until.setdefault(r, k)
     new = 0
     left = iter(numbers)
     for k, node in enumerate(path):
-        for j, a in enumerate(node.enters):
-            i = node.base + j
-            v = values[i]
-            env[i] = jax.tree_util.tree_unflatten(a.treedef, v.data) if isinstance(a, PullbackAval) else _data(v)
+        for i, a in enumerate(node.enters, node.base):
+            if i in until:
+                v = values[i]
+                env[i] = jax.tree_util.tree_unflatten(a.treedef, v.data) if isinstance(a, PullbackAval) else _data(v)
+        mine = tuple([next(left) for _ in range(node.numbers)])
+        results = _results(node)
+        if not any(i in until for i in results):
+            continue
         arrays = tuple([env[r] for r in node.refs])
         call = node.call
-        first = node.base + len(node.enters)
         if call.__class__ is Pullback:
             outs = _apply_pullback(arrays[0], call.cotangents(arrays[1:]), call.avals)
         else:
-            mine = tuple([next(left) for _ in range(node.numbers)])
-            fn = call.with_pullback(node.mask) if node.mask else call.jit
+            with_pullback = node.mask and results[-1] in until
+            fn = call.with_pullback(node.mask) if with_pullback else call.jit
             before = fn._cache_size()
             outs = fn(arrays, mine)
             new += fn._cache_size() - before
-            if node.mask:
-                outs, env[first + len(node.outs) - 1] = outs
-        for j, out in enumerate(outs):
-            env[first + j] = out
-        for r in node.refs:
-            if last[r] == k and r not in keep:
-                env[r] = None
+            if with_pullback:
+                outs, env[results[-1]] = outs
+        for i, out in zip(results, outs, strict=False):  # the last result may be the pullback
+            env[i] = out
+        for i in (*node.refs, *results):
+            if until.get(i, k) <= k:
+                env[i] = None
     for i in live:
         v = values[i]
         if _is_pullback(path, i):

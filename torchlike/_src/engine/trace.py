@@ -36,7 +36,7 @@ class Node:
 
     __slots__ = (
         "backward", "base", "call", "children", "depth", "enters", "grads", "loose", "mask", "numbers", "outs", "parent", "programs",
-        "refs", "sights",
+        "refs", "seen", "sights",
     )  # fmt: skip
 
     def __init__(self, parent: "Node | None", call: Any = None) -> None:
@@ -46,6 +46,7 @@ class Node:
         self.loose: dict[Any, Any] | None = None
         self.programs: dict[Any, Program] = {}
         self.sights = 0
+        self.seen: Any = None
         self.depth = 0 if parent is None else parent.depth + 1
         self.refs: tuple[int, ...] = ()
         self.enters: tuple[Any, ...] = ()
@@ -96,15 +97,17 @@ class Recorder:
     """
 
     __slots__ = (
-        "busy", "calls", "eager", "epoch", "grad", "halted", "inference", "modes", "node", "numbers", "place", "thread",
-        "values",
+        "busy", "calls", "eager", "epoch", "grad", "halted", "inference", "lock", "modes", "node", "numbers", "place", "running",
+        "thread", "values",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.modes: dict[str, Any] = {}
         self.calls = 0
-        self.busy = False
-        self.halted = False
+        self.busy = False  # an op is half recorded
+        self.halted = False  # another thread waits for it to be whole
+        self.running = -1  # the epoch of the trace that is being run
+        self.lock = threading.RLock()  # held while a trace is being run
         self.values: list[Value] = []
         self.numbers: list[Any] = []
         self.place: Place = CPU
@@ -123,7 +126,7 @@ class Recorder:
     def enter(self, value: Value) -> Any:
         """Make a concrete value an input of this trace; returns its aval, which is its part of the key."""
         if value.data is None:
-            self.take_over(value)
+            raise Elsewhere(value)
         if value.aval.place is not self.place:
             if self.values:
                 raise PlaceChanged(value.aval.place)
@@ -136,20 +139,24 @@ class Recorder:
         return value.aval
 
     def take_over(self, value: Value) -> None:
-        """Have the thread that recorded a value run it."""
-        owner = next((r for r in list(_recorders) if r.epoch == value.epoch), None)
-        if owner is None or owner is self:
+        """Have a value computed that another thread has recorded. Never with an op half recorded here: that thread may wait too."""
+        self.busy = False
+        owner = next((r for r in list(_recorders) if value.epoch in (r.epoch, r.running)), self)
+        if owner is not self:
+            with owner.lock:
+                if owner.epoch == value.epoch:
+                    owner.halted = True
+                    try:
+                        while owner.busy:
+                            time.sleep(0)
+                        owner.flush("a read in another thread")
+                    finally:
+                        owner.halted = False
+        if value.data is None:
             raise RuntimeError(
                 "This tensor's value was lost: running the program that was to compute it failed. The error was raised where "
                 "it was first read."
             )
-        owner.halted = True
-        try:
-            while owner.busy:
-                time.sleep(0)
-            owner.flush("a read in another thread")
-        finally:
-            owner.halted = False
 
     def wait(self) -> None:
         """Let another thread run what was recorded here."""
@@ -203,7 +210,7 @@ class Recorder:
         made = []
         for a in node.outs:
             v = _new(Value)
-            v.aval, v.data, v.epoch, v.index = a, None, epoch, i
+            v.aval, v.epoch, v.index = a, epoch, i
             made.append(v)
             i += 1
         values += made
@@ -232,6 +239,11 @@ class Recorder:
 
     def flush(self, reason: str) -> None:
         """Run what was recorded. The values that somebody still holds get their data."""
+        self.busy = False
+        with self.lock:
+            self._flush(reason)
+
+    def _flush(self, reason: str) -> None:
         node = self.node
         if node.parent is None:
             if self.values:
@@ -240,9 +252,13 @@ class Recorder:
         host.check_process()
         values, numbers = self.values, self.numbers
         references = list(map(getrefcount, values))
-        live = tuple([i for i, n in enumerate(references) if n > _ALONE and values[i].data is None])
-        donated = _donated(values, references, live)
+        seen = node.seen
+        if seen is None or seen[0] != references:  # equal counts, as at the same place of a loop, give equal answers
+            seen = node.seen = _liveness(values, references)
+        _, live, spare = seen
+        donated = _donated(values, spare, live)
         self.values, self.numbers = [], []
+        self.running = self.epoch
         self._restart()
         try:
             program = node.programs.get((live, donated))
@@ -262,6 +278,14 @@ class Recorder:
         finally:
             for v in values:
                 v.epoch = -1
+            self.running = -1
+
+
+class Elsewhere(Exception):
+    """An op reads a value that another thread has recorded: have it run there, then record the op anew."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
 
 
 class PlaceChanged(Exception):
@@ -275,22 +299,31 @@ class PlaceChanged(Exception):
 _ALONE = list(map(getrefcount, [Value(None, None)]))[0]
 
 
-def _donated(values: list[Value], references: list[int], live: tuple[int, ...]) -> tuple[int, ...]:
-    """Inputs that nobody else can see and whose buffer fits a result."""
+def _liveness(values: list[Value], references: list[int]) -> tuple[list[int], tuple[int, ...], list[int]]:
+    """The counts themselves, which results somebody holds, and which inputs nobody holds whose buffer would fit a result."""
+    live = tuple([i for i, n in enumerate(references) if n > _ALONE and values[i].data is None])
+    kinds = {values[i].aval for i in live}
+    spare = [i for i, n in enumerate(references) if n <= _ALONE and values[i].data is not None and values[i].aval in kinds]
+    return references, live, spare
+
+
+def _donated(values: list[Value], spare: list[int], live: tuple[int, ...]) -> tuple[int, ...]:
+    """Inputs that nobody else can see, as many as there are results that they fit."""
+    if not spare:
+        return ()
     wanted: dict[Any, int] = {}
     for i in live:
         a = values[i].aval
-        if a is not None:
-            wanted[a] = wanted.get(a, 0) + 1
+        wanted[a] = wanted.get(a, 0) + 1
     found = []
-    for i, n in enumerate(references):
-        if n <= _ALONE:
-            v = values[i]
-            data = v.data
-            # The array itself is held by the value, by `data` and by the call. Host data is uploaded for the purpose.
-            if data is not None and wanted.get(v.aval) and (data.__class__ is np.ndarray or getrefcount(data) <= 3):
-                wanted[v.aval] -= 1
-                found.append(i)
+    for i in spare:
+        v = values[i]
+        data = v.data
+        # The array itself is held by the value, by `data` and by the call. Host data has to be copied first; that pays where
+        # it makes the first step of a loop the same program as the others.
+        if wanted[v.aval] and (v.replaced if data.__class__ is np.ndarray else getrefcount(data) <= 3):
+            wanted[v.aval] -= 1
+            found.append(i)
     return tuple(found)
 
 

@@ -93,9 +93,13 @@ class Value:
     data is the list of its residuals, its aval a `PullbackAval` (None while it is only recorded).
     """
 
-    # Not slots: a recorded value sets four attributes in place of a call of __init__, see `Recorder.push`.
+    # Not slots: a recorded value sets three attributes in place of a call of __init__, see `Recorder.push`.
+    data: Any = None
     epoch = -1
     index = -1
+    #: Whether a write put another value in its place, as an optimizer does with a parameter.
+    replaced = False
+    #: Host data as a JAX array, from the second program on that reads it.
     uploaded: Any = None
 
     def __init__(self, aval: Any, data: Any) -> None:

@@ -17,7 +17,10 @@ def _sizes(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(int(s) for s in sizes)
 
 
-@op("_flip", method=False, grad_name="FlipBackward0", host=lambda input, dims: np.flip(input, dims).copy(), saves=())
+@op(
+    "_flip", method=False, saves=(), layout="first", grad_name="FlipBackward0",
+    host=lambda input, dims: np.flip(input, dims).copy(),
+)  # fmt: skip
 def _flip(input: Array, dims: tuple[int, ...]) -> Array:
     return jnp.flip(input, dims)
 
@@ -49,7 +52,7 @@ def _tuple(x: Any) -> tuple[int, ...]:
     return tuple(x) if isinstance(x, (tuple, list)) else (x,)
 
 
-@op("roll", saves=())
+@op("roll", saves=(), layout="format")
 def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
     """The elements moved along ``dims``, those that fall off coming back in front; flattened without ``dims``."""
     shifts, dims = _tuple(shifts), () if dims is None else _tuple(dims)

@@ -370,25 +370,3 @@ def lu_solve(LU: Array, pivots: Array, B: Array, *, left: bool = True, adjoint: 
 def older_lu_solve(b: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> Any:
     """`linalg.lu_solve`, by its older name and order."""
     return ops["linalg.lu_solve"](LU_data, LU_pivots, b, **({} if out is None else {"out": out}))
-
-
-@op(
-    "linalg.householder_product",
-    "orgqr",
-    method="orgqr",
-    out=True,
-    saves=("input", "tau", "result"),
-    grad_name="LinalgHouseholderProductBackward0",
-)
-def householder_product(input: Array, tau: Array) -> Array:
-    """The first columns of the product of Householder reflections, as `geqrf` gives them."""
-    check_matrix("linalg.householder_product", input)
-    return lax.linalg.householder_product(input, tau)
-
-
-@op("geqrf", out=True, returns=("a", "tau"), differentiable=False)
-def geqrf(input: Array) -> tuple[Array, Array]:
-    """The Householder reflections of a QR factorization, below ``R``, and their factors."""
-    check_matrix("geqrf", input)
-    reflections, tau = jnp.linalg.qr(input, mode="raw")
-    return jnp.swapaxes(reflections, -1, -2), tau

@@ -46,7 +46,7 @@ def _host_cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.concatenate(*_check_cat(tensors, dim))
 
 
-@op("cat", "concat", "concatenate", promote="common", method=False, out=True, host=_host_cat, saves=())
+@op("cat", "concat", "concatenate", promote="common", method=False, out=True, host=_host_cat, saves=(), layout="format")
 def cat(tensors: Arrays, dim: int = 0) -> Array:
     """The tensors one after another along ``dim``; their other sizes are equal."""
     return jnp.concatenate(*_check_cat(tensors, dim))

@@ -145,7 +145,7 @@ def _noise_shape(shape: tuple[int, ...], leading: int | None) -> tuple[int, ...]
     return (*shape[:leading], *[1] * (len(shape) - leading))
 
 
-@op("_device_dropout", method=False, inplace=True, grad_name="MulBackward0")
+@op("_device_dropout", method=False, inplace=True, grad_name="MulBackward0", layout="elementwise")
 def device_dropout(input: Array, p: Number, leading: int | None = None, *, seed: Seed) -> Array:
     """Zero with probability ``p``, multiply the rest by ``1 / (1 - p)``; ``leading``: see `_noise_shape`."""
     _require_drawable(input)

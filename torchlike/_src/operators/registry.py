@@ -129,9 +129,9 @@ def op(
             ``"~"``: something without a gradient is kept, a mask or indices. What is not named has no part in the
             gradient, so its second derivative is zero; and after ``()`` backward can run again, as in torch. None:
             nothing is known.
-        layout: how the results lie in memory if not all inputs are contiguous. ``"elementwise"`` (which is what
-            ``""`` means for ops that promote): in the order of dimensions of the inputs, as TensorIterator lays them;
-            ``"first"``: as the first input; ``"format"``: channels-last if all inputs are; None: contiguous.
+        layout: how the results lie in memory if not all inputs are contiguous. ``"elementwise"``: in the order of
+            dimensions of the inputs, as TensorIterator lays them; ``"first"``: as the first input; ``"format"``:
+            channels-last if all inputs are; None: contiguous; ``""``: elementwise if the op is, else contiguous.
         differentiable: False for results that carry no gradient whatever their dtype.
         eager: the size of the result depends on data: runs at once on concrete arrays, never traced.
         returns: field names of the named tuple that is returned, e.g. ``("values", "indices")``.
@@ -143,7 +143,7 @@ def op(
     def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
         record = Op(
             fn, names, promote=promote, inplace=inplace, out=out, operators=operators, host=host, saves=saves,
-            layout=("elementwise" if promote else None) if layout == "" else layout, differentiable=differentiable, eager=eager, returns=returns, composite=False,
+            layout=layout, differentiable=differentiable, eager=eager, returns=returns, composite=False,
             method=any("." not in n for n in names) if method is None else method, without_grad=without_grad or {},
             grad_name=grad_name or camel(names[0].rsplit(".", 1)[-1]) + "Backward0",
         )  # fmt: skip
@@ -199,7 +199,7 @@ class _Namespace:
         return self[name]
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        call = INPLACE.get(name)
+        call = self.__dict__.get(name) or INPLACE.get(name)
         if call is None:
             record = OPS.get(name) or next((o for o in OPS.values() if name in o.names or f"Tensor.{name}" in o.names), None)
             if record is None:

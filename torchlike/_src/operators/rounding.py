@@ -157,7 +157,7 @@ def nextafter(input: Array, other: Array) -> Array:
     return jnp.nextafter(input, other.astype(input.dtype))
 
 
-@op("frexp", out=True, returns=("mantissa", "exponent"), saves=("exponent",))
+@op("frexp", out=True, returns=("mantissa", "exponent"), saves=("exponent",), layout="elementwise")
 def frexp(input: Array) -> tuple[Array, Array]:
     """The mantissa, of modulus in [0.5, 1), and the int32 exponent: ``input = mantissa * 2 ** exponent``."""
     if CATEGORY[np.dtype(input.dtype)] != FLOAT:
@@ -235,7 +235,7 @@ def angle(input: Array) -> Array:
     return jnp.where(zero, lax.stop_gradient(jnp.angle(input)), jnp.arctan2(jnp.imag(value), jnp.real(value)))
 
 
-@op("conj_physical", inplace=True, out=True, saves=())
+@op("conj_physical", inplace=True, out=True, saves=(), layout="elementwise")
 def conj_physical(input: Array) -> Array:
     """The complex conjugate."""
     return jnp.conj(input) if jnp.iscomplexobj(input) else input

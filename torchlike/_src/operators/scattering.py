@@ -518,7 +518,7 @@ def _host_fill(input: Any, mask: Any, value: Any) -> Any:
 
 
 @op(
-    "masked_fill", inplace=True, saves=("mask",), host=_host_fill,
+    "masked_fill", inplace=True, saves=("mask",), layout=None, host=_host_fill,
     grad_name=lambda bound: "MaskedFillBackward0" if is_number(bound["value"]) else "MaskedFillBackward1",
 )  # fmt: skip
 def masked_fill(input: Array, mask: Array, value: Operand) -> Array:

@@ -27,7 +27,7 @@ def sorted_with_index(input: Array, axis: int, descending: bool) -> tuple[Array,
     return (jnp.flip(values, axis), jnp.flip(index, axis)) if descending else (values, index)
 
 
-@op("_sort", method=False, out=True, returns=("values", "indices"), saves=("indices",), grad_name="SortBackward0")
+@op("_sort", method=False, out=True, returns=("values", "indices"), saves=("indices",), layout="first", grad_name="SortBackward0")
 def _sort(input: Array, dim: int, descending: bool) -> tuple[Array, Array]:
     axis = _check(input, dim)
     if not input.ndim:
@@ -41,13 +41,13 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     return ops._sort(input, dim, descending, **({} if out is None else {"out": out}))
 
 
-@op("argsort", differentiable=False)
+@op("argsort", differentiable=False, layout="first")
 def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
     """The indices that `sort` along ``dim``."""
     return _sort(input, dim, descending)[1]
 
 
-@op("msort", out=True)
+@op("msort", out=True, layout="first")
 def msort(input: Array) -> Array:
     """The elements in order along the first dimension."""
     return _sort(input, 0, False)[0]

@@ -3,15 +3,15 @@
 import warnings
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._src.engine import host
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Value, aval
 from torchlike._src.operators.registry import Array, Number, anonymous, composite, ops
-from torchlike._src.tensor import casts, devices, dtypes, layouts
-from torchlike._src.tensor.core import SharedStorage, Tensor
+from torchlike._src.tensor import casts, devices, dtypes, layouts, views
+from torchlike._src.tensor.core import Tensor, alias
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.from_data import np_dtype
 from torchlike._src.tensor.strides import channels_last_strides, contiguous_strides, dense_like
@@ -89,7 +89,7 @@ def _put_on(input: Tensor, place: Any) -> Tensor:
     """A copy on another device. Its gradient comes back to where it was."""
     value = input._value()
     data = input._array("a copy to another device")
-    moved = jax.device_put(data, place.device) if place is not CPU or data.__class__ is not np.ndarray else data
+    moved = host.upload(data, place) if place is not CPU or data.__class__ is not np.ndarray else data
     new = _new(Value(aval(value.aval.shape, value.aval.dtype, place), moved))
     if input.requires_grad and local.recorder.grad:
         from torchlike._src.autograd.backward import DeviceCopy
@@ -288,7 +288,13 @@ def _full_on_host(value: Any, shape: tuple, dtype: Any) -> np.ndarray:
 _FULL = Kernel(anonymous(_full_kernel, host=_full_on_host, differentiable=False))
 
 
-@composite("Tensor.fill_")
+@composite("fill", method=False)
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor of the shape and dtype of ``input``, filled with ``value``."""
+    return fill_(clone(input), value)
+
+
+@composite("fill_")
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Write one value everywhere."""
     return _fill(self, value, "fill_")
@@ -331,7 +337,7 @@ def full_like_aval(have: Any, value: Any) -> Tensor:
     return creation.filled(have.shape, value, have.dtype, have.place)
 
 
-@composite("Tensor.zero_")
+@composite("zero_")
 def zero_(self: Tensor) -> Tensor:
     """Write zeros everywhere."""
     return _fill(self, 0, "zero_")
@@ -377,32 +383,40 @@ def resize_out(target: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def resize_value(self: Tensor, shape: tuple[int, ...]) -> None:
-    """Change the shape in place, keeping elements in order."""
+    """Change the shape in place. The storage stays as it is, unless it is too small: then it is replaced by a larger one.
+
+    In torch a storage that grows stays that of the other tensors on it; here these keep the old one.
+    """
     have = self._aval()
-    if have.shape == tuple(shape):
+    shape = tuple(shape)
+    if have.shape == shape:
         return
     if self._requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
-    target = aval(tuple(shape), have.dtype, have.place)
-    flat = np.zeros(target.size, have.dtype)
-    if have.size and target.size:
-        n = min(have.size, target.size)
-        flat[:n] = self._numpy("resize_").reshape(-1)[:n]
+    offset, base = self.storage_offset(), views.whole(self._storage)
+    stored, size = base._aval(), aval(shape, have.dtype, have.place).size
+    if stored.dtype != have.dtype:  # a view that reads the bytes as another type
+        base, stored, offset = ops.clone(self), have, 0
+    missing = offset + size - stored.size
+    if missing > 0:
+        from torchlike._src.tensor import creation
+
+        flat = ops.as_strided(base, (stored.size,), (1,), 0)
+        grown = ops.cat((flat, creation.filled((missing,), 0, have.dtype, have.place)))
+        if not offset:
+            grown = record(views.reshape.kernel, (grown, shape, contiguous_strides(shape)))
+        grown._storage.version = self._storage.version
+        base = grown
+    made = base
+    if offset or base._aval().size != size or base._geometry is not None:
+        made = ops.as_strided(base, shape, contiguous_strides(shape), offset)
+    elif base._aval().shape != shape:
+        made = ops.view(base, shape)
     for name in ("_chain", "_base_tensor", "_geometry", "_seen", "_cached"):
         self.__dict__.pop(name, None)
-    from torchlike._src.tensor.core import Storage
-
-    storage = Storage(_place_host(flat.reshape(shape), target))
-    if self._storage.__class__ is SharedStorage:
-        self._storage = storage
-    else:
-        self._storage.set(storage.value)
+    alias(made, self)
 
 
-def _place_host(array: np.ndarray, target: Any) -> Value:
-    return Value(target, array if target.place is CPU else jax.device_put(array, target.place.device))
-
-
-@composite("Tensor.resize_as_")
+@composite("resize_as_")
 def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
     return resize_(self, *the_template.shape)

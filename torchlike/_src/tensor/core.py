@@ -96,6 +96,7 @@ class Storage:
 
     def set(self, value: Value) -> None:
         """Replace the value."""
+        self.value.replaced = True
         self.value = value if value.__class__ is Value else value.own()
         self.writes += 1
 
@@ -362,12 +363,6 @@ class Tensor:
         """Whether the dtype has a sign."""
         return self.dtype.is_signed
 
-    def is_conj(self) -> bool:
-        return False
-
-    def is_neg(self) -> bool:
-        return False
-
     def is_inference(self) -> bool:
         """Whether it was made in inference mode."""
         return self._inference
@@ -583,6 +578,11 @@ class Tensor:
         if self._chain is not None:
             from torchlike._src.tensor import views
 
+            for bit, name, cure in (self.is_conj(), "conjugate", "conj"), (self.is_neg(), "negative", "neg"):
+                if bit:
+                    raise RuntimeError(
+                        f"Can't call numpy() on Tensor that has {name} bit set. Use tensor.resolve_{cure}().numpy() instead."
+                    )
             return views.numpy_view(self)
         return self._shared_array().view()
 

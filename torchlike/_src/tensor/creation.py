@@ -1,5 +1,6 @@
 """Making tensors filled with a number, and ranges. From data: `from_data.py`; random ones: `random_functions.py`."""
 
+import inspect
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from torchlike._src.tensor import devices, dtypes, layouts, scalars
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.dispatch import Kernel, record
 from torchlike._src.tensor.from_data import finish, infer, np_dtype, on_place, tensor
+from torchlike._src.tensor.refusals import no_overload
 from torchlike._src.tensor.view_functions import sizes as as_sizes
 
 
@@ -263,26 +265,18 @@ def _scalar(x: Any) -> Any:
 def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out: Any = None, dtype: Any = None,
            layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """``arange(end)``, ``arange(start, end, step=1)``: evenly spaced numbers of the half-open interval."""
-    given = list(args)
-    if len(given) > 3:
-        raise TypeError(
-            f"arange() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)}), but "
-            "expected one of:\n * (Number end, ...)\n * (Number start, Number end, Number step = 1, ...)\n"
-        )
-    if len(given) == 1 and end is None:
-        end = given[0]
-    else:
-        for value in given:
-            if start is None:
-                start = value
-            elif end is None:
-                end = value
-            else:
-                step = value
-    if end is None and not given and start is None:
-        raise TypeError("arange() received an invalid combination of arguments - got (), but expected one of:")
-    start = _bound(0 if start is None else start, "arange", "start")
-    end, step = _bound(end, "arange", "end"), _bound(1 if step is None else step, "arange", "step")
+    named = {k: v for k, v in (("end", end), ("start", start), ("step", step)) if v is not None}
+    names = ("end",) if len(args) == 1 and not named else ("start", "end", "step")
+    bound = dict(zip(names, args, strict=False))
+    if len(args) > 3 or bound.keys() & named or not (bound or named):
+        raise no_overload("arange", args, named, *_ARANGE)
+    bound |= named
+    if bound.keys() == {"start"}:
+        raise TypeError('arange() missing 1 required positional arguments: "end"')
+    alone = bound.keys() == {"end"}
+    if not alone and ("start" not in bound or "end" not in bound or not all(map(_is_number, bound.values()))):
+        raise no_overload("arange", args, named, *_ARANGE)
+    start, end, step = (_bound(bound.get(k, d), "arange", k, 1) for k, d in (("start", 0), ("end", None), ("step", 1)))
     kind = np_dtype(dtype, None if out is None else out._aval().dtype, "arange")
     if dtype is None and out is None and not any(isinstance(x, float) for x in (start, end, step)):
         kind = np.dtype(np.int64)
@@ -297,14 +291,22 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     return _deliver(_steps(start, step, n, kind), out, device, requires_grad)
 
 
-def _bound(x: Any, function: str, name: str) -> Any:
-    """A number among the arguments of a range; 0-d tensors count as numbers."""
+_ARANGE = ("Number end, ...", "Number start, Number end, ...", "Number start, Number end, Number step = 1, ...")
+
+
+def _is_number(x: Any) -> bool:
+    """Whether torch takes it for a number: 0-d tensors are."""
+    return x.ndim == 0 if isinstance(x, Tensor) else isinstance(x, (bool, int, float, complex, np.generic))
+
+
+def _bound(x: Any, function: str, name: str, position: int) -> Any:
+    """A number among the arguments of a range."""
+    if not _is_number(x):
+        raise TypeError(f"{function}(): argument '{name}' (position {position}) must be Number, not {type(x).__name__}")
     if isinstance(x, (Tensor, np.generic)):
         x = x.item()
     if isinstance(x, complex):
         raise scalars.overflow("double")
-    if not isinstance(x, (bool, int, float)):
-        raise TypeError(f"{function}(): argument '{name}' (position 1) must be Number, not {type(x).__name__}")
     return x
 
 
@@ -346,20 +348,39 @@ def range_(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, d
         stacklevel=2,
     )
     if end is None:
-        start, end = 0, start
-    start, end, step = _bound(start, "range", "start"), _bound(end, "range", "end"), _bound(step, "range", "step")
+        raise TypeError('range() missing 1 required positional arguments: "end"')
+    start, end, step = (_bound(x, "range", n, i) for i, (n, x) in enumerate((("start", start), ("end", end), ("step", step)), 1))
     _check_range(start, end, step)
     kind = np_dtype(dtype, None if out is None else out._aval().dtype, "range")
     return _deliver(_steps(start, step, int((end - start) / step + 1), kind), out, device, requires_grad)
 
 
-@composite("linspace", method=False)
-def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = None, layout: Any = None,
-             device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """``steps`` evenly spaced numbers from ``start`` to ``end``, both included."""
-    start, end = _scalar(start), _scalar(end)
+_MISSING: Any = inspect.Parameter.empty
+
+
+def _spacing(function: str, start: Any, end: Any, steps: Any, wrong: dict[str, Any]) -> tuple[Any, Any, int]:
+    """The checked arguments of `linspace` and `logspace`; ``wrong`` are others that are not what they should be."""
+    numbers = all(isinstance(x, Tensor) or _is_number(x) for x in (start, end))
+    if wrong or not numbers or isinstance(steps, (bool, float)) or not hasattr(steps, "__index__"):
+        more = ", float base = 10.0" if function == "logspace" else ""
+        forms = [f"{a} start, {b} end, int steps{more}, ..." for b in ("Tensor", "Number") for a in ("Tensor", "Number")]
+        raise no_overload(function, [x for x in (start, end, steps) if x is not _MISSING], wrong, *forms)
+    for name, x in (("start", start), ("end", end)):
+        if isinstance(x, Tensor) and x.ndim:
+            raise RuntimeError(
+                f"{function} only supports 0-dimensional start and end tensors, but got {name} with {x.ndim} dimension(s)."
+            )
+    steps = steps.__index__()
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
+    return _scalar(start), _scalar(end), steps
+
+
+@composite("linspace", method=False)
+def linspace(start: Any, end: Any, steps: int = _MISSING, *, out: Any = None, dtype: Any = None, layout: Any = None,
+             device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """``steps`` evenly spaced numbers from ``start`` to ``end``, both included."""
+    start, end, steps = _spacing("linspace", start, end, steps, {})
     default = promotion.default_dtype()
     if isinstance(start, complex) or isinstance(end, complex):
         default = promotion.to_complex(default)
@@ -383,12 +404,11 @@ def _spaced(start: Any, end: Any, steps: int, kind: np.dtype) -> np.ndarray:
 
 
 @composite("logspace", method=False)
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: Any = None,
+def logspace(start: Any, end: Any, steps: int = _MISSING, base: float = 10.0, *, out: Any = None, dtype: Any = None,
              layout: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``base`` to the power of evenly spaced exponents."""
-    start, end = _scalar(start), _scalar(end)
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
+    start, end, steps = _spacing("logspace", start, end, steps, {} if _is_number(base) else {"base": base})
+    base = _scalar(base)
     kind = np_dtype(dtype, None if out is None else out._aval().dtype)
     exponents = _spaced(start, end, steps, np.dtype(np.float64 if kind.kind != "c" else np.complex128))
     return _deliver(np.power(base, exponents).astype(kind), out, device, requires_grad)

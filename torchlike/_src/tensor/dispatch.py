@@ -12,12 +12,14 @@ import numpy as np
 
 from torchlike._src.engine import host as host_side
 from torchlike._src.engine.program import ARRAY, NUMBER, Call, Nest
-from torchlike._src.engine.trace import Node, PlaceChanged, Recorder, local, number_key
+from torchlike._src.engine.trace import Elsewhere, Node, PlaceChanged, Recorder, local, number_key
 from torchlike._src.engine.value import CPU, Value, aval, host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import Op
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Storage, Tensor
+from torchlike._src.tensor.pointwise import is_pointwise
+from torchlike._src.tensor.refusals import no_overload
 from torchlike._src.tensor.strides import strides_of_result
 from torchlike._src.tensor.tape import extras, node_class
 
@@ -49,9 +51,9 @@ class Kernel:
     """
 
     __slots__ = (
-        "__name__", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout", "limit",
-        "live", "name", "node", "operands", "params", "promote", "returns", "saves", "saves_known", "saves_nothing",
-        "saves_results",
+        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout", "limit",
+        "live", "name", "node", "operands", "overloaded", "params", "promote", "returns", "saves", "saves_known",
+        "saves_nothing", "saves_results",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
@@ -59,8 +61,12 @@ class Kernel:
         self.fn = op.fn
         self.params = op.params
         self.codes = tuple([_CODE.get(p.kind, _STATIC) for p in op.params])
+        #: Takes a tensor first, and then a tensor or a number: in torch these are two functions of one name.
+        self.overloaded = self.codes[:1] == (_TENSOR,) and any(p.kind == "operand" for p in op.params)
         self.live = any(c == _LIVE for c in self.codes)
         self.host = op.host
+        #: Looks at values that are on the host, see `checked`.
+        self.check = getattr(op.fn, "check", None)
         #: Inputs on the host may be this large for the host rule; 0: as `host_side.SMALL`.
         self.limit = ANY_SIZE if op.name in _GATHERS else 0
         self.differentiable = op.differentiable
@@ -145,6 +151,10 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
                     if t._chain is not None and rec.grad and kernel.differentiable:
                         t._read_history()
                     t._value()
+        return record(kernel, args)
+    except Elsewhere as other:
+        rec.rollback(node, size, count)
+        rec.take_over(other.value)
         return record(kernel, args)
     except PlaceChanged as change:
         rec.rollback(node, size, count)
@@ -300,6 +310,8 @@ def _record(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
         if node is None:
             node = _learn(kernel, args, _loosen(kernel, found), found, rec, size, tuple(live))
         rec.numbers += live
+    if kernel.check is not None:
+        kernel.check(*map(_seen_on_host, args))
     outs = rec.push(node)
     if mask:
         made = _wrap_with_grad(kernel, node, outs, edges, args, values, live)
@@ -312,6 +324,14 @@ def _record(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
     return _laid_out(kernel, args, made) if bent and kernel.layout is not None else made
 
 
+def _seen_on_host(a: Any) -> Any:
+    """An argument as checks of values see it: an array that is on the host, or else its shape and dtype."""
+    if isinstance(a, Tensor):
+        v = a._value()
+        return v.data if v.data.__class__ is np.ndarray else v.aval
+    return tuple(map(_seen_on_host, a)) if isinstance(a, (tuple, list)) else _static(a)
+
+
 def _mark_inference(made: Any) -> None:
     for t in made if isinstance(made, tuple) else (made,):
         t._inference = True
@@ -321,12 +341,25 @@ def _laid_out(kernel: Kernel, args: Sequence[Any], made: Any) -> Any:
     """Give results the strides that torch gives them for inputs that are not all contiguous."""
     tensors = [t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)]
     operands = tuple([(t._aval().shape, t.stride()) for t in tensors])
-    for t in made if isinstance(made, tuple) else (made,):
-        strides = strides_of_result(kernel.layout, t._aval().shape, operands)
+    results = made if isinstance(made, tuple) else (made,)
+    layout = kernel.layout
+    if layout == "":
+        given = [_struct(a) for a in args]
+        if not is_pointwise(kernel, given, [t._aval().shape for t in results], [shape for shape, _ in operands]):
+            return made
+        layout = "elementwise"
+    for t in results:
+        strides = strides_of_result(layout, t._aval().shape, operands)
         if strides is not None:
             t._geometry = (strides, 0)
             t._storage._strides = strides
     return made
+
+
+def _struct(a: Any) -> Any:
+    if isinstance(a, Tensor):
+        return a._aval().struct
+    return tuple(map(_struct, a)) if isinstance(a, (tuple, list)) else _static(a)
 
 
 _make = object.__new__
@@ -381,12 +414,20 @@ def _wrong_argument(kernel: Kernel, position: int, given: Any) -> str:
     return f"{kernel.name}(): argument '{p.name}'{where} must be {wanted}, not {type(given).__name__}"
 
 
+def _no_overload(kernel: Kernel, args: Sequence[Any]) -> TypeError:
+    given = list(args)
+    while given and given[-1] is kernel.params[len(given) - 1].default:
+        given.pop()
+    forms = [", ".join(f"{kind if p.kind == 'operand' else 'Tensor'} {p.name}" for p in kernel.params) for kind in ("Tensor", "Number")]
+    return no_overload(kernel.name, given, {}, *forms)
+
+
 def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
     for i, (a, p) in enumerate(zip(args, kernel.params, strict=True)):
         if isinstance(a, Tensor) or (a is None and (p.kind.endswith("?") or p.kind in ("static", "tensors"))):
             continue
         if p.kind in ("tensor", "tensor?"):
-            raise TypeError(_wrong_argument(kernel, i, a))
+            raise _no_overload(kernel, args) if i == 0 and kernel.overloaded else TypeError(_wrong_argument(kernel, i, a))
         if p.kind in ("operand", "number", "operand?", "number?") and not isinstance(_plain(a), _NUMBERS):
             raise TypeError(_wrong_argument(kernel, i, a))
 
@@ -513,6 +554,8 @@ def _on_host(kernel: Kernel, args: Sequence[Any]) -> Any:
         return NotImplemented
     if out is NotImplemented:
         return out
+    if kernel.check is not None:
+        kernel.check(*given)
     if isinstance(out, (tuple, list)):
         return _pack(kernel, [_new(host_value(np.asarray(o))) for o in out])
     return _new(host_value(np.asarray(out)))
@@ -541,9 +584,7 @@ def _eager(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
         elif isinstance(o, np.ndarray) and place is CPU:
             made.append(_new(host_value(o)))
         else:
-            import jax
-
-            o = jax.device_put(o, place.device)
+            o = host_side.upload(o, place)
             made.append(_new(Value(aval(o.shape, np.dtype(o.dtype), place), o)))
     return _pack(kernel, made) if many else made[0]
 
@@ -623,7 +664,7 @@ def _pack(kernel: Kernel, made: list[Any]) -> Any:
     return cls(made)
 
 
-class _Fused:
+class _FusedKernel:
     """Several tensors at once through one pure function: how an optimizer's whole step is one op."""
 
     __slots__ = ("__name__", "fn", "key")
@@ -639,7 +680,7 @@ class _Fused:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Fused) and self.key == other.key
+        return isinstance(other, _FusedKernel) and self.key == other.key
 
 
 def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float]) -> list[Tensor]:
@@ -650,6 +691,32 @@ def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: 
         tensors: what it reads.
         numbers: Python numbers that are inputs of the program from the start.
     """
+    return [_new(v) for v in _fused(fn, key, tensors, numbers)]
+
+
+def update(
+    fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float], written: Sequence[Tensor]
+) -> list[Tensor]:
+    """As `fused`, with the first results written into ``written``, unseen by autograd; returns the others."""
+    values = _fused(fn, key, tensors, numbers)
+    assign(written, values)
+    return [_new(v) for v in values[len(written) :]]
+
+
+def assign(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
+    """Write a value into each tensor, unseen by autograd."""
+    for t, v in zip(tensors, values):  # noqa: B905 - there may be more values
+        storage = t._storage
+        if t._chain is None and t._own_counter is None and storage.__class__ is Storage:
+            storage.value.replaced = True
+            storage.value = v
+            storage.writes += 1
+            storage.version += 1
+        else:
+            t._write(v)
+
+
+def _fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float]) -> list[Value]:
     rec = local.recorder
     for t in tensors:
         if t._chain is not None:
@@ -669,18 +736,22 @@ def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: 
         node = rec.node.children.get(found)
         if node is None:
             template = (Nest([ARRAY] * len(tensors)), Nest([NUMBER] * len(numbers)))
-            call = Call(_Fused(fn, key), (len(tensors), len(numbers)), template)
+            call = Call(_FusedKernel(fn, key), (len(tensors), len(numbers)), template)
             came_in = itertools.count(size)
             indices = tuple([r if r.__class__ is int else next(came_in) for r in refs])
             node = rec.learn(found, call, indices, size, 0, tuple(numbers))
         rec.numbers += numbers
-        return [_new(v) for v in rec.push(node)]
+        return rec.push(node)
+    except Elsewhere as other:
+        rec.rollback(at, size, count)
+        rec.take_over(other.value)
+        return _fused(fn, key, tensors, numbers)
     except PlaceChanged:
         rec.rollback(at, size, count)
         if size == 0:
             raise RuntimeError("Expected all tensors of a parameter group's step to be on the same device.") from None
         rec.flush("a change of device")
-        return fused(fn, key, tensors, numbers)
+        return _fused(fn, key, tensors, numbers)
     except BaseException:
         if rec.values is values:
             rec.rollback(at, size, count)

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
+from torchlike._src.engine import host
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Place, Value, aval, host_value
 from torchlike._src.operators import promotion
@@ -28,7 +28,7 @@ def on_place(array: np.ndarray, place: Place) -> Tensor:
     """A tensor of host data, which nobody writes to any more, on a place."""
     if place is CPU:
         return _new(host_value(array))
-    return _new(Value(aval(array.shape, array.dtype, place), jax.device_put(array, place.device)))
+    return _new(Value(aval(array.shape, array.dtype, place), host.upload(array, place)))
 
 
 def finish(t: Tensor, requires_grad: bool) -> Tensor:

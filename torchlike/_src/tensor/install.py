@@ -24,6 +24,7 @@ _REFLECTED = {
     for n in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift", "div")
 }
 _ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+_LIBRARY = __name__.partition(".")[0]
 _PLAIN = (bool, int, float, complex)
 
 
@@ -32,6 +33,7 @@ def install() -> None:
     for op in OPS.values():
         if op.composite:
             op.call = op.fn
+            _place(op.fn, next((n for n in op.names if not n.startswith("_C.")), op.names[0]))
             _set_methods(op, op.fn)
             continue
         kernel = Kernel(op)
@@ -120,10 +122,17 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
         lines.append(f"    return _record(_kernel, {values})")
     exec(compile("\n".join(lines), f"<torchlike {op.names[0]}>", "exec"), space)
     fn = space[fname]
-    fn.__name__ = fn.__qualname__ = name
-    fn.__module__ = "torch"
+    _place(fn, op.names[0] + ("_" if form == "inplace" else ""))
     fn.__doc__ = op.fn.__doc__
     return fn
+
+
+def _place(fn: Callable[..., Any], path: str) -> None:
+    """Say where a function is found, so that it can be pickled: its dotted name under the library's."""
+    home, _, name = path.rpartition(".")
+    fn.__name__ = name
+    fn.__qualname__ = path if home == "Tensor" else name
+    fn.__module__ = _LIBRARY if home in ("", "Tensor") else f"{_LIBRARY}.{home}"
 
 
 def renamed(fn: Callable[..., Any], aliases: dict[str, Any], given: dict[str, Any], positional: int) -> Any:
@@ -193,6 +202,8 @@ def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
 def into(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
     """Compute, then write into ``out``, which is resized if need be."""
     targets: Sequence[Any] = out if isinstance(out, (tuple, list)) else (out,)
+    if kernel.returns is not None and len(targets) != len(kernel.returns):
+        raise TypeError(f"expected tuple of {len(kernel.returns)} elements but got {len(targets)}")
     for t in targets:
         if not isinstance(t, Tensor):
             raise TypeError(f"{kernel.name}(): argument 'out' must be Tensor, not {type(t).__name__}")
@@ -210,8 +221,6 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
         t._check_overlap(args)
     made = record(kernel, args)
     results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
-    if len(results) != len(targets):
-        raise TypeError(f"{kernel.name}(): expected {len(results)} tensors as out, got {len(targets)}")
     for result, target in zip(results, targets, strict=True):
         deliver(kernel.name, result, target)
     return type(made)(targets) if isinstance(made, tuple) and type(made) is not tuple else out
@@ -268,7 +277,7 @@ def _operator(op: Op, kernel: Kernel, dunder: str) -> Callable[..., Any]:
                     return other
             return record(kernel, (self, other, *rest))
 
-    operator.__name__ = operator.__qualname__ = dunder
+    _place(operator, f"Tensor.{dunder}")
     operator.__doc__ = op.fn.__doc__
     return operator
 
@@ -286,6 +295,7 @@ def _composite_operator(fn: Callable[..., Any], dunder: str) -> Callable[..., An
                 return NotImplemented
         return fn(self, other)
 
+    _place(operator, f"Tensor.{dunder}")
     return operator
 
 

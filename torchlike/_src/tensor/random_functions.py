@@ -7,13 +7,13 @@ import numpy as np
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import composite, ops
+from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.random import sampling
 from torchlike._src.tensor import devices, layouts
 from torchlike._src.tensor.conversion import keep_layout
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.creation import _deliver, check_sizes
 from torchlike._src.tensor.from_data import finish, np_dtype, on_place
-from torchlike._src.tensor.shapes import broadcast_shapes
 from torchlike._src.tensor.strides import contiguous_strides, dense_like
 from torchlike._src.tensor.view_functions import sizes as as_sizes
 
@@ -202,6 +202,7 @@ def _sample_dirichlet(input: Tensor, generator: Any = None) -> Tensor:
 
 def _fill(self: Tensor, name: str, sample: Any, generator: Any, *args: Any) -> Tensor:
     self._check_write(name)
+    self._check_overlap()
     have = self._aval()
     strides = None if self.is_contiguous() else self.stride()
     array = _values(have.shape, strides, have.dtype, sample, generator, *args)
@@ -246,6 +247,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     if not isinstance(p, Tensor):
         return _fill(self, "bernoulli_", sampling.bernoulli, generator, p)
     self._check_write("bernoulli_")
+    self._check_overlap()
     have = self._aval()
     array = sampling.bernoulli(generator, have.shape, have.dtype, _host(p))
     return _write(self, "bernoulli_", on_place(array, have.place), [self, p])

@@ -102,10 +102,15 @@ class GradNode:
 
     def release(self) -> None:
         """Let go of everything kept for backward."""
-        self.pullback = None
-        self.avals = [v.aval for v in self.values or ()]
-        self.values = None
-        self.saved = self.packed = None
+        self.pullback = self.values = self.saved = self.packed = None
+
+    @property
+    def avals(self) -> list[Any]:
+        """The kinds of what the op read; the path to it in the trie knows them."""
+        made: list[Any] = []
+        for node in self.trie.path():  # type: ignore[union-attr]
+            made += [*node.enters, *node.outs]
+        return [made[r] for r in self.trie.refs]  # type: ignore[union-attr]
 
     @property
     def released(self) -> bool:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import camel, composite, ops
+from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import dtypes, views
 from torchlike._src.tensor.core import Counter, Tensor, alias
 from torchlike._src.tensor.dispatch import record
@@ -134,7 +136,9 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     strides = view_strides(old, input.stride(), new)
     if strides is not None:
         return make(input, views.reshape, (new, strides), "ViewBackward0")
-    out = record(views.reshape.kernel, (ops.clone(input), new, contiguous_strides(new)))
+    # Where there is a history, it shows torch's two steps.
+    source = ops.clone(input) if input._requires_grad and local.recorder.grad else input
+    out = record(views.reshape.kernel, (source, new, contiguous_strides(new)))
     if out._node is not None:
         out._node.__class__ = node_class("UnsafeViewBackward0")
     return out
@@ -245,7 +249,7 @@ def adjoint(input: Tensor) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError("tensor.adjoint() is only supported on matrices or batches of matrices. Got %d-D tensor." % input.ndim)
     out = transpose(input, -2, -1)
-    return ops.conj(out) if out.is_complex() else out
+    return conj(out)
 
 
 def _reversed(self: Tensor) -> Tensor:
@@ -696,6 +700,41 @@ def imag(input: Tensor) -> Tensor:
     return make(input, views.imag, (), "SelectBackward0")
 
 
+@composite("conj")
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate, as a view; real tensors are their own."""
+    return make(input, views.conj, (), "ConjBackward0") if input.is_complex() else input
+
+
+def _conjugated(x: Tensor) -> bool:
+    """Whether an odd number of the views that it was made by conjugate."""
+    return x._chain is not None and sum(op is views.conj for op, _ in x._chain) % 2 == 1
+
+
+@composite("is_conj")
+def is_conj(input: Tensor) -> bool:
+    """Whether it is the conjugate of what lies in memory."""
+    return input.is_complex() and _conjugated(input)
+
+
+@composite("is_neg")
+def is_neg(input: Tensor) -> bool:
+    """Whether it is the negative of what lies in memory: the imaginary part of a conjugate."""
+    return not input.is_complex() and _conjugated(input) and any(op is views.imag for op, _ in input._chain)  # type: ignore[union-attr]
+
+
+@composite("resolve_conj")
+def resolve_conj(input: Tensor) -> Tensor:
+    """A copy, if it is a conjugate; else itself."""
+    return ops.clone(input) if is_conj(input) else input
+
+
+@composite("resolve_neg")
+def resolve_neg(input: Tensor) -> Tensor:
+    """A copy, if it is a negative; else itself."""
+    return ops.clone(input) if is_neg(input) else input
+
+
 def _set_real(self: Tensor, value: Any) -> None:
     real(self).copy_(value)
 
@@ -713,6 +752,11 @@ def view_as_real(input: Tensor) -> Tensor:
     """A complex tensor as pairs of reals."""
     if not input.is_complex():
         raise RuntimeError("view_as_real is only supported for complex tensors")
+    if is_conj(input):
+        raise RuntimeError(
+            "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate tensor so you can view it as "
+            "real, use self.resolve_conj(); however, be warned that the resulting tensor will NOT alias the original."
+        )
     return make(input, views.view_as_real, (), "ViewAsRealBackward0")
 
 
@@ -737,8 +781,6 @@ def view_as_complex(input: Tensor) -> Tensor:
 @composite("broadcast_tensors", method=False)
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """All tensors expanded to their common shape."""
-    from torchlike._src.tensor.shapes import broadcast_shapes
-
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
     shape = broadcast_shapes(*[x._aval().shape for x in tensors])

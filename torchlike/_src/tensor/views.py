@@ -340,6 +340,27 @@ class imag:
 
 
 @view_op
+class conj:
+    """Conjugated on reading and on writing: torch's conjugate bit."""
+
+    @staticmethod
+    def read(input: Array) -> Array:
+        return jnp.conj(input)
+
+    @staticmethod
+    def host(input: np.ndarray) -> np.ndarray:
+        return np.conj(input)
+
+    @staticmethod
+    def put(base: Array, new: Array) -> Array:
+        return jnp.conj(new)
+
+    @staticmethod
+    def geometry(shape: Any, strides: Any, offset: int) -> Geometry:
+        return shape, strides, offset
+
+
+@view_op
 class view_as_real:
     @staticmethod
     def read(input: Array) -> Array:
@@ -366,7 +387,9 @@ class view_as_complex:
 
     @staticmethod
     def host(input: np.ndarray) -> np.ndarray:
-        return (input[..., 0] + 1j * input[..., 1]).astype(np.result_type(input.dtype, np.complex64))
+        made = np.empty(input.shape[:-1], np.result_type(input.dtype, np.complex64))
+        made.real, made.imag = input[..., 0], input[..., 1]
+        return made
 
     @staticmethod
     def put(base: Array, new: Array) -> Array:
@@ -387,7 +410,8 @@ class view_dtype:
 
     @staticmethod
     def host(input: np.ndarray, dtype: Any) -> np.ndarray:
-        return input.view(dtype)
+        same = input.dtype.itemsize == np.dtype(dtype).itemsize
+        return (input if same else np.ascontiguousarray(input)).view(dtype)
 
     @staticmethod
     def put(base: Array, new: Array, dtype: Any) -> Array:
@@ -550,10 +574,12 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
     rec = local.recorder
     tracked = rec.grad and (requires_grad or flows(view))
     if storage.__class__ is SharedStorage and not tracked and all(op.kernel.host and op.putter for op, _ in chain):
-        np.copyto(numpy_view(view), dispatch._new(value)._array("a write to memory shared with NumPy"))
-        storage.writes += 1
-        view._seen = -1
-        return
+        array = numpy_view(view)
+        if array.flags.writeable:  # else it is a copy: a conjugate
+            np.copyto(array, dispatch._new(value)._array("a write to memory shared with NumPy"))
+            storage.writes += 1
+            view._seen = -1
+            return
     new = dispatch._new(value)
     if requires_grad:
         new._node, new._number, new._requires_grad = node, number, True
@@ -606,8 +632,11 @@ def numpy_view(view: Tensor) -> np.ndarray:
             shape, strides, _ = op.geometry(array.shape, array.strides, 0, dim, size, step)
             array = np.lib.stride_tricks.as_strided(array, shape, strides)
         elif op.name == "view_as_real":
-            array = array.view(np.float32 if array.dtype == np.complex64 else np.float64).reshape(*array.shape, 2)
+            array = array[..., None].view(array.real.dtype)
+        elif op.name == "view_as_complex":
+            array = array.view(np.result_type(array.dtype, np.complex64))[..., 0]
         else:
+            shares = array.flags.writeable and op.name not in ("expand", "conj")
             array = np.asarray(op.kernel.on_host((array, *[a.np if hasattr(a, "np") else a for a in args])))
-            array.flags.writeable = array.base is not None and op.name != "expand"
+            array.flags.writeable = shares and array.base is not None
     return array

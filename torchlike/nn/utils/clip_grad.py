@@ -7,7 +7,12 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+import jax.numpy as jnp
+from jax import Array
+
 import torchlike as torch
+from torchlike._src.operators.norms import vector_norm
+from torchlike._src.tensor import dispatch
 from torchlike._src.tensor.core import Tensor
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_"]
@@ -24,6 +29,24 @@ def _as_list(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [p.grad for p in _as_list(parameters) if p.grad is not None]
+
+
+def _alike(tensors: list[Tensor]) -> list[list[Tensor]]:
+    """The tensors by device and dtype: what one recorded op can take together."""
+    groups: dict[Any, list[Tensor]] = {}
+    for t in tensors:
+        a = t._aval()
+        groups.setdefault((a.place, a.dtype), []).append(t)
+    return list(groups.values())
+
+
+def _norms(tensors: list[Tensor], norm_type: float) -> Tensor:
+    """The norm of each, in one recorded op."""
+
+    def norms(arrays: list[Array], _: list[Any]) -> list[Array]:
+        return [jnp.stack([vector_norm(a, norm_type) for a in arrays])]
+
+    return dispatch.fused(norms, ("norms", norm_type), tensors, [])[0]
 
 
 @torch.no_grad()
@@ -48,8 +71,8 @@ def _get_total_norm(
     if not tensors:
         return torch.tensor(0.0)
     device = tensors[0].device
-    norms = [torch.linalg.vector_norm(tensor, norm_type).to(device) for tensor in tensors]
-    total = torch.linalg.vector_norm(torch.stack(norms), norm_type)
+    norms = [_norms(group, norm_type).to(device) for group in _alike(tensors)]
+    total = torch.linalg.vector_norm(norms[0] if len(norms) == 1 else torch.cat(norms), norm_type)
     if error_if_nonfinite and not torch.isfinite(total):
         raise RuntimeError(_NON_FINITE.format(norm_type=norm_type))
     return total
@@ -65,8 +88,13 @@ def _clip_grads_with_norm_(
         return
     # Always multiplied, by 1 if need be: choosing by the value would stop the program to read it.
     factor = torch.clamp(float(max_norm) / (total_norm + 1e-6), max=1.0)
-    for grad in grads:
-        grad.mul_(factor.to(grad.device))
+    for group in _alike(grads):
+        dispatch.update(_scaled, "scaled", [factor.to(group[0].device), *group], [], group)
+
+
+def _scaled(arrays: list[Array], _: list[Any]) -> list[Array]:
+    factor, *rest = arrays
+    return [(a * factor).astype(a.dtype) for a in rest]
 
 
 def clip_grad_norm_(
@@ -110,5 +138,10 @@ def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Clamp every element of the gradients of ``parameters`` to ``-clip_value ... clip_value``."""
     clip_value = float(clip_value)
-    for grad in _grads(parameters):
-        grad.clamp_(min=-clip_value, max=clip_value)
+    for group in _alike(_grads(parameters)):
+        dispatch.update(_clamped, "clamped", group, [clip_value], group)
+
+
+def _clamped(arrays: list[Array], numbers: list[Any]) -> list[Array]:
+    (bound,) = numbers
+    return [jnp.clip(a, -bound, bound) for a in arrays]

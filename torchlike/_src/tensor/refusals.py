@@ -1,0 +1,22 @@
+"""Torch's words for arguments that fit none of a function's overloads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def no_overload(function: str, args: Sequence[Any], named: dict[str, Any], *signatures: str) -> TypeError:
+    """The error for a call that no overload takes.
+
+    Args:
+        function: its name.
+        args, named: what was given.
+        signatures: what would have been right: ``"Tensor input, Number other"``.
+    """
+    given = [type(a).__name__ for a in args]
+    given += [f"{k}={type(v).__name__}" for k, v in named.items()]
+    if named and not args:
+        given.append("")  # torch's own comma
+    forms = "".join(f"\n * ({s})" for s in signatures)
+    return TypeError(
+        f"{function}() received an invalid combination of arguments - got ({', '.join(given)}), but expected one of:{forms}\n"
+    )
