@@ -375,8 +375,8 @@ def glu(input: Array, dim: int = -1) -> Array:
     dim = normalize_dim(dim, input.ndim)
     if input.shape[dim] % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
-    value, gate = jnp.split(input, 2, axis=dim)
-    return value * jax.nn.sigmoid(gate)
+    value, gate = jnp.split(opmath(input), 2, axis=dim)
+    return (value * jax.nn.sigmoid(gate)).astype(input.dtype)
 
 
 @op("nn.functional.logsigmoid", "_C._nn.log_sigmoid", out=True, saves=("input",), grad_name="LogSigmoidBackward0")

@@ -28,30 +28,52 @@ def _expand(value: int | Sequence[int], n: int, name: str) -> tuple[int, ...]:
     return values
 
 
-def _check(input: Array, weight: Array, bias: Array | None, groups: int, n: int, transposed: bool, name: str) -> None:
-    """torch's complaints about ranks, dtypes and channel counts; ``input`` may lack its batch dimension."""
+def _spatial(input: Array, weight: Array, groups: int, n: int, name: str) -> int:
+    """How many spatial dimensions the arguments are for: torch goes by the weight, and complains about it later."""
     if input.ndim not in (n + 1, n + 2):
         raise RuntimeError(
             f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: {sizes(input.shape)}"
         )
-    if weight.ndim != n + 2:
-        raise RuntimeError(
-            f"weight should have {n + 2} dimensions for a {n}-dimensional convolution, "
-            f"but got weight of size {sizes(weight.shape)}"
-        )
-    if input.dtype != weight.dtype:
-        if jnp.issubdtype(input.dtype, jnp.integer):
-            raise RuntimeError(f"expected scalar type {scalar_type(input.dtype)} but found {scalar_type(weight.dtype)}")
-        raise RuntimeError(
-            f"Input type (torch.{scalar_type(input.dtype)}Tensor) and weight type "
-            f"(torch.{scalar_type(weight.dtype)}Tensor) should be the same or input should be a MKLDNN tensor "
-            "and weight is a dense tensor"
-        )
-    if bias is not None and bias.dtype != input.dtype:
-        raise RuntimeError(f"Input type ({c_type(input.dtype)}) and bias type ({c_type(bias.dtype)}) should be the same")
+    if weight.ndim < 3:
+        raise RuntimeError("weight should have at least three dimensions")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
+    return weight.ndim - 2
+
+
+def _extent(value: int | Sequence[int], n: int, spatial: int, name: str) -> tuple[int, ...]:
+    """An argument for ``n`` dimensions, held against the weight's ``spatial`` ones."""
+    return _expand((value,) * n if isinstance(value, int) else value, spatial, name)
+
+
+def _check(
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    padding: tuple[int, ...],
+    output_padding: tuple[int, ...],
+    groups: int,
+    n: int,
+    transposed: bool,
+) -> None:
+    """torch's complaints about extents, ranks and channel counts; ``input`` may lack its batch dimension."""
+    if min(padding) < 0:
+        raise RuntimeError("negative padding is not supported")
+    if output_padding and min(output_padding) < 0:
+        raise RuntimeError("negative output_padding is not supported")
+    if min(stride) <= 0:
+        raise RuntimeError("non-positive stride is not supported")
+    if min(dilation) < 0:
+        raise RuntimeError("dilation should be greater than zero")
     shape = sizes(weight.shape)
+    batched = input.shape if input.ndim == n + 2 else (1, *input.shape)
+    if weight.ndim != n + 2:
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight {shape}, "
+            f"but got {n + 2}-dimensional input of size {sizes(batched)} instead"
+        )
     if weight.shape[0] < groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, "
@@ -62,7 +84,6 @@ def _check(input: Array, weight: Array, bias: Array | None, groups: int, n: int,
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, "
             f"but got weight of size [{shape}] instead"
         )
-    batched = input.shape if input.ndim == n + 2 else (1, *input.shape)
     if transposed:
         if batched[1] != weight.shape[0]:
             raise RuntimeError(
@@ -77,6 +98,8 @@ def _check(input: Array, weight: Array, bias: Array | None, groups: int, n: int,
                 f"{weight.shape[1] * groups} channels, but got {batched[1]} channels instead"
             )
         channels, given = weight.shape[0], "weight"
+        if bias is not None and bias.dtype != input.dtype:
+            raise RuntimeError(f"Input type ({c_type(input.dtype)}) and bias type ({c_type(bias.dtype)}) should be the same")
     if bias is not None and bias.shape != (channels,):
         raise RuntimeError(
             f"Given {given} of size {shape}, expected bias to be 1-dimensional with {channels} elements, "
@@ -84,17 +107,29 @@ def _check(input: Array, weight: Array, bias: Array | None, groups: int, n: int,
         )
 
 
-def _check_extents(
-    stride: tuple[int, ...], dilation: tuple[int, ...], padding: tuple[int, ...], output_padding: tuple[int, ...] = ()
-) -> None:
-    if min(padding) < 0:
-        raise RuntimeError("negative padding is not supported")
-    if output_padding and min(output_padding) < 0:
-        raise RuntimeError("negative output_padding is not supported")
-    if min(stride) <= 0:
-        raise RuntimeError("non-positive stride is not supported")
+def _check_dtypes(input: Array, weight: Array, transposed: bool) -> None:
+    if input.dtype != weight.dtype:
+        if transposed or jnp.issubdtype(input.dtype, jnp.integer):
+            raise RuntimeError(f"expected scalar type {scalar_type(input.dtype)} but found {scalar_type(weight.dtype)}")
+        raise RuntimeError(
+            f"Input type (torch.{scalar_type(input.dtype)}Tensor) and weight type "
+            f"(torch.{scalar_type(weight.dtype)}Tensor) should be the same or input should be a MKLDNN tensor "
+            "and weight is a dense tensor"
+        )
+
+
+def _check_window(kernel: tuple[int, ...], dilation: tuple[int, ...], transposed: bool) -> None:
+    """The complaints of torch's kernels, for which a row is an image of height 1."""
+    kernel, dilation = ((1, *v) if len(v) == 1 else v for v in (kernel, dilation))
+    words = ("depth", "height", "width")[-len(kernel) :]
+    if min(kernel) <= 0:
+        if len(kernel) == 3 and not transposed:
+            raise RuntimeError(f"kernel size should be greater than zero, but got: {' x '.join(map(str, kernel))} (TxHxW)")
+        named = " ".join(f"kernel_{word}: {k}" for word, k in zip(words, kernel, strict=True))
+        raise RuntimeError(f"kernel size should be greater than zero, but got {named}")
     if min(dilation) <= 0:
-        raise RuntimeError("non-positive dilation is not supported")
+        named = ", ".join(f"dilation_{word}: {d}" for word, d in zip(words, dilation, strict=True))
+        raise RuntimeError(f"dilation should be greater than zero, but got {named if transposed else sizes(dilation)}")
 
 
 def _add_bias(result: Array, bias: Array | None, n: int) -> Array:
@@ -112,20 +147,27 @@ def _convolution(
     groups: int,
 ) -> Array:
     name = f"conv{n}d"
-    _check(input, weight, bias, groups, n, False, name)
-    stride, dilation = _expand(stride, n, "stride"), _expand(dilation, n, "dilation")
+    spatial = _spatial(input, weight, groups, n, name)
+    if isinstance(padding, str) and spatial != n:
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight{sizes(weight.shape)}, "
+            f"but got {n + 2}-dimensional input of size {sizes(input.shape)} instead"
+        )
+    stride = _extent(stride, n, spatial, "stride")
+    padding = padding if isinstance(padding, str) else _extent(padding, n, spatial, "padding")
+    dilation = _extent(dilation, n, spatial, "dilation")
+    numbers = (0,) * n if isinstance(padding, str) else padding
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
             raise RuntimeError(f"Invalid padding string: '{padding}'")
         if padding == "same" and max(stride) > 1:
             raise RuntimeError("padding='same' is not supported for strided convolutions")
-        _check_extents(stride, dilation, (0,) * n)
+    _check(input, weight, bias, stride, dilation, numbers, (), groups, n, False)
+    if isinstance(padding, str):
         # An odd total puts the extra zero behind, as torch does.
         total = [d * (k - 1) if padding == "same" else 0 for d, k in zip(dilation, weight.shape[2:], strict=True)]
         pads = tuple((t // 2, t - t // 2) for t in total)
     else:
-        padding = _expand(padding, n, "padding")
-        _check_extents(stride, dilation, padding)
         pads = tuple((p, p) for p in padding)
     x = input if input.ndim == n + 2 else input[None]
     padded = [size + low + high for size, (low, high) in zip(x.shape[2:], pads, strict=True)]
@@ -135,6 +177,8 @@ def _convolution(
             f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). "
             f"Kernel size: ({' x '.join(map(str, window))}). Kernel size can't be greater than actual input size"
         )
+    _check_dtypes(input, weight, False)
+    _check_window(weight.shape[2:], dilation, False)
     result = _add_bias(lowering.convolve(x, weight, stride, pads, dilation, groups), bias, n)
     return result if input.ndim == n + 2 else result[0]
 
@@ -209,10 +253,13 @@ def _conv_transpose(
     name = f"conv_transpose{n}d"
     if isinstance(padding, str):
         raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
-    _check(input, weight, bias, groups, n, True, name)
-    stride, dilation = _expand(stride, n, "stride"), _expand(dilation, n, "dilation")
-    padding, extra = _expand(padding, n, "padding"), _expand(output_padding, n, "output_padding")
-    _check_extents(stride, dilation, padding, extra)
+    given = _spatial(input, weight, groups, n, name)
+    stride, padding = _extent(stride, n, given, "stride"), _extent(padding, n, given, "padding")
+    dilation, extra = _extent(dilation, n, given, "dilation"), _extent(output_padding, n, given, "output_padding")
+    _check(input, weight, bias, stride, dilation, padding, extra, groups, n, True)
+    _check_dtypes(input, weight, True)
+    _check_window(weight.shape[2:], dilation, True)
+    bias = bias if bias is None else bias.astype(input.dtype)
     if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation, strict=True)):
         words = ("depth", "height", "width")[3 - n :]
         values = [
@@ -226,7 +273,10 @@ def _conv_transpose(
         (size - 1) * s - 2 * p + d * (k - 1) + e + 1
         for size, s, p, d, k, e in zip(x.shape[2:], stride, padding, dilation, weight.shape[2:], extra, strict=True)
     )
-    if min(spatial) <= 0 or math.prod(x.shape[2:]) == 0:
+    if math.prod(x.shape[2:]) == 0:
+        image = (*x.shape[:2], 1, *x.shape[2:]) if n == 1 else x.shape
+        raise RuntimeError(f"Only zero batch or zero channel inputs are supported, but got input shape: {sizes(image)}")
+    if min(spatial) <= 0:
         raise RuntimeError(
             f"Given input size per channel: {sizes(x.shape[2:])}. Calculated output size per channel: "
             f"{sizes(spatial)}. Output size is too small"

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._src.operators.loss import require_broadcast
-from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, opmath, scalar_type
+from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, opmath, rounded, scalar_type
 from torchlike._src.operators.norms import vector_norm
 from torchlike._src.operators.registry import Array, op
 
@@ -44,8 +44,8 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> 
         a, b = a[None], b[None]
 
     def unit(x: Array) -> Array:
-        norm = vector_norm(x, 2, axis, True)
+        norm = rounded(vector_norm(x, 2, axis, True), x1.dtype)
         # Below eps the bound divides but, as in torch, the derivative still goes through the norm.
-        return x / (norm + lax.stop_gradient(jnp.where(norm < eps, eps - norm, 0)))
+        return rounded(x / (norm + lax.stop_gradient(jnp.where(norm < eps, eps - norm, 0))), x1.dtype)
 
-    return jnp.sum(unit(a) * unit(b), axis).astype(x1.dtype)
+    return jnp.sum(rounded(unit(a) * unit(b), x1.dtype), axis).astype(x1.dtype)

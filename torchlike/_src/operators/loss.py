@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._src.operators.nn_checks import opmath, require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import floated, opmath, require_floating, scalar_type, sizes
 from torchlike._src.operators.registry import Array, op
 
 Flag = bool | None
@@ -65,6 +65,9 @@ def require_broadcast(a: Array, b: Array) -> None:
 
 def magnitude(d: Array) -> Array:
     """``|d|`` with the derivative 0 at 0, where JAX's is 1."""
+    if jnp.issubdtype(d.dtype, jnp.complexfloating):
+        zero = d == 0  # there the derivative of JAX's is NaN
+        return jnp.where(zero, 0, jnp.abs(jnp.where(zero, 1, d)))
     return d * lax.stop_gradient(jnp.sign(d))
 
 
@@ -164,8 +167,8 @@ def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: floa
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     require_floating(input, "huber_cpu")
-    z = magnitude(input - target)
-    loss = jnp.where(z <= delta, 0.5 * z * z, delta * (z - 0.5 * delta))
+    z = magnitude(opmath(input) - opmath(target))
+    loss = jnp.where(z <= delta, 0.5 * z * z, delta * (z - 0.5 * delta)).astype(input.dtype)
     if weight is None:
         return reduced(loss, reduction)
     if weight.shape != loss.shape:
@@ -185,9 +188,20 @@ def _binary_cross_entropy(p: Array, target: Array) -> Array:
 def _binary_cross_entropy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     # As torch: the bound is not seen by the derivative, the denominator has a bound of its own.
     p, target = primals
-    slope = (p - target) / jnp.maximum(lax.stop_gradient((1 - p) * p), 1e-12)
     by_target = jnp.log1p(-p) - jnp.log(p)
-    return _binary_cross_entropy(p, target), slope * tangents[0] + by_target * tangents[1]
+    return _binary_cross_entropy(p, target), _slope(p, target) * tangents[0] + by_target * tangents[1]
+
+
+@jax.custom_jvp
+def _slope(p: Array, target: Array) -> Array:
+    return (p - target) / jnp.maximum((1 - p) * p, 1e-12)
+
+
+@_slope.defjvp
+def _slope_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    p, target = primals
+    by_p = (p * p - 2 * p * target + target) / jnp.square((p + 1e-12) * (1 - p + 1e-12))
+    return _slope(p, target), by_p * tangents[0] - tangents[1] / jnp.maximum((1 - p) * p, 1e-12)
 
 
 @op(
@@ -351,9 +365,12 @@ def poisson_nll_loss(
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     require_broadcast(target, input)
-    loss = jnp.exp(input) - target * input if log_input else input - target * jnp.log(input + eps)
+    if log_input:
+        loss = jnp.exp(floated(input)) - target * input
+    else:
+        loss = input - target * jnp.log(floated(input) + eps)
     if full:
-        safe = jnp.where(target > 1, target, 2)
+        safe = jnp.where(target > 1, floated(target), 2)
         stirling = safe * jnp.log(safe) - safe + 0.5 * jnp.log(2 * math.pi * safe)
         loss = loss + jnp.where(target > 1, stirling, 0)
     return reduced(loss, reduction)

@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.distance import distance
 from torchlike._src.operators.loss import Flag, check_reduction, reduced, reduction_of, require_broadcast
-from torchlike._src.operators.nn_checks import require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import floated, require_floating, rounded, scalar_type, sizes
 from torchlike._src.operators.registry import Array, composite, op, ops
 
 
@@ -38,7 +38,7 @@ def margin_ranking_loss(
             f"input1: {shapes[0]}, input2: {shapes[1]}, target: {shapes[2]} "
         )
     require_broadcast(input1, input2)
-    return reduced(_hinge(-target * (input1 - input2) + margin), reduction)
+    return reduced(_hinge(floated(-target * (input1 - input2)) + margin), reduction)
 
 
 @op(
@@ -97,8 +97,8 @@ def cosine_embedding_loss(
         )
     require_broadcast(input1, input2)
     product = jnp.sum(input1 * input2, -1)
-    square1, square2 = (jnp.sum(x * x, -1) + 1e-12 for x in (input1, input2))
-    cosine = product / jnp.sqrt(square1 * square2)
+    square1, square2 = (floated(jnp.sum(x * x, -1)) + 1e-12 for x in (input1, input2))
+    cosine = product.astype(square1.dtype) / jnp.sqrt(square1 * square2)
     require_broadcast(target, cosine)
     zero = jnp.zeros((), cosine.dtype)
     loss = jnp.where(target == 1, 1 - cosine, zero) + jnp.where(target == -1, _hinge(cosine - margin), zero)
@@ -202,8 +202,9 @@ def soft_margin_loss(
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     require_broadcast(input, target)
-    x = -target * input
-    return reduced(jnp.logaddexp(x, jnp.zeros((), x.dtype)), reduction)
+    # As torch's, infinite where the exponential is, in half precision soon.
+    power = rounded(jnp.exp(-target * input), input.dtype)
+    return reduced(jnp.log1p(power), reduction)
 
 
 @op("nn.functional.multilabel_soft_margin_loss", grad_name="MeanBackward0")

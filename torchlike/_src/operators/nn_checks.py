@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._src.operators.promotion import default_dtype
+
 #: torch's C++ names of the dtypes, as its error messages print them.
 SCALAR_TYPES = {
     "bool": "Bool", "uint8": "Byte", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
@@ -71,6 +73,20 @@ def sizes(shape: Sequence[int]) -> str:
 def opmath(x: jax.Array) -> jax.Array:
     """Half-precision values widened to float32, as torch's kernels do before they accumulate."""
     return x.astype(jnp.float32) if x.dtype in (jnp.float16, jnp.bfloat16) else x
+
+
+def rounded(x: jax.Array, dtype: Any) -> jax.Array:
+    """``x`` with the precision of ``dtype``: what torch computes in several ops is rounded between them, also where XLA
+    would fuse them and keep the precision."""
+    if dtype not in (jnp.float16, jnp.bfloat16):
+        return x
+    exponent, mantissa = (5, 10) if dtype == jnp.float16 else (8, 7)
+    return jax.lax.reduce_precision(x, exponent, mantissa)
+
+
+def floated(x: jax.Array) -> jax.Array:
+    """Integers and bools in the default dtype, as where a Python float takes part."""
+    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(default_dtype())
 
 
 def on_cpu() -> bool:

@@ -669,6 +669,8 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     base = input if input._base_tensor is None else input._base_tensor
     if base._chain is not None:
         base = views.whole(base._storage)
+    if base.dtype != input.dtype:  # the input reads the storage as another type, and so does the window
+        base = view_as_dtype(as_strided(base, (base.numel(),), (1,), 0), input.dtype)
     offset = input.storage_offset() if storage_offset is None else storage_offset
     size, stride = tuple(size), tuple(stride)
     if len(size) != len(stride):
