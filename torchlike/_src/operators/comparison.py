@@ -29,7 +29,7 @@ def _host_ordered(kernel: str, function: Callable[..., Any]) -> Callable[..., An
 
 
 @op("eq", promote="common", inplace=True, out=True, operators=("__eq__",), host=on_host(np.equal), differentiable=False)
-def eq(input: Operand, other: Operand) -> Array:
+def eq(input: Array, other: Operand) -> Array:
     """``input == other``."""
     input, other = operands(input, other)
     return jnp.equal(input, other)
@@ -39,7 +39,7 @@ def eq(input: Operand, other: Operand) -> Array:
     "ne", "not_equal", promote="common", inplace=True, out=True, operators=("__ne__",), host=on_host(np.not_equal),
     differentiable=False,
 )  # fmt: skip
-def ne(input: Operand, other: Operand) -> Array:
+def ne(input: Array, other: Operand) -> Array:
     """``input != other``."""
     input, other = operands(input, other)
     return jnp.not_equal(input, other)
@@ -49,7 +49,7 @@ def ne(input: Operand, other: Operand) -> Array:
     "lt", "less", promote="common", inplace=True, out=True, operators=("__lt__",),
     host=_host_ordered("lt_cpu", np.less), differentiable=False,
 )  # fmt: skip
-def lt(input: Operand, other: Operand) -> Array:
+def lt(input: Array, other: Operand) -> Array:
     """``input < other``."""
     return jnp.less(*_ordered("lt_cpu", input, other))
 
@@ -58,7 +58,7 @@ def lt(input: Operand, other: Operand) -> Array:
     "le", "less_equal", promote="common", inplace=True, out=True, operators=("__le__",),
     host=_host_ordered("le_cpu", np.less_equal), differentiable=False,
 )  # fmt: skip
-def le(input: Operand, other: Operand) -> Array:
+def le(input: Array, other: Operand) -> Array:
     """``input <= other``."""
     return jnp.less_equal(*_ordered("le_cpu", input, other))
 
@@ -67,7 +67,7 @@ def le(input: Operand, other: Operand) -> Array:
     "gt", "greater", promote="common", inplace=True, out=True, operators=("__gt__",),
     host=_host_ordered("gt_cpu", np.greater), differentiable=False,
 )  # fmt: skip
-def gt(input: Operand, other: Operand) -> Array:
+def gt(input: Array, other: Operand) -> Array:
     """``input > other``."""
     return jnp.greater(*_ordered("gt_cpu", input, other))
 
@@ -76,7 +76,7 @@ def gt(input: Operand, other: Operand) -> Array:
     "ge", "greater_equal", promote="common", inplace=True, out=True, operators=("__ge__",),
     host=_host_ordered("ge_cpu", np.greater_equal), differentiable=False,
 )  # fmt: skip
-def ge(input: Operand, other: Operand) -> Array:
+def ge(input: Array, other: Operand) -> Array:
     """``input >= other``."""
     return jnp.greater_equal(*_ordered("ge_cpu", input, other))
 

@@ -156,6 +156,19 @@ def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout
                    requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor whose dimensions lie in memory in the order ``physical_layout``, from outer to inner."""
     shape = as_sizes((size,), "empty_permuted")
+    if len(shape) != len(physical_layout):
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. "
+            f"len(size) = {len(shape)} is not equal to len(physical_layout) = {len(physical_layout)}"
+        )
+    for i, d in enumerate(physical_layout):
+        if not 0 <= d < len(shape):
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {len(shape) - 1}, but got {d} at index {i}). "
+                "NB: negative dims not currently supported; file an issue if you want it."
+            )
+        if d in physical_layout[:i]:
+            raise RuntimeError("Duplicate dim not allowed")
     strides, step = [0] * len(shape), 1
     for d in reversed(physical_layout):
         strides[d] = step
@@ -291,6 +304,8 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     _check_range(start, end, step)
     if kind == np.int64:
         start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError("step must be nonzero")
         n = max(-((start - end) // step), 0)
     else:
         n = int(np.ceil((float(end) - float(start)) / float(step)))
@@ -353,11 +368,24 @@ def range_(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, d
     return _deliver(_steps(start, step, int((end - start) / step + 1), kind), out, device, requires_grad)
 
 
+def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]:
+    """The ends as numbers, and the number of steps."""
+    if not hasattr(steps, "__index__"):
+        raise TypeError(f"{name}(): argument 'steps' (position 3) must be int, not {type(steps).__name__}")
+    dims = [x.ndim if isinstance(x, Tensor) else 0 for x in (start, end)]
+    if any(dims):
+        raise RuntimeError(
+            f"{name} only supports 0-dimensional start and end tensors, but got start with {dims[0]} dimension(s) and end with "
+            f"{dims[1]} dimension(s)."
+        )
+    return _scalar(start), _scalar(end), steps.__index__()
+
+
 @composite("linspace", method=False)
 def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = None, layout: Any = None,
              device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``steps`` evenly spaced numbers from ``start`` to ``end``, both included."""
-    start, end = _scalar(start), _scalar(end)
+    start, end, steps = _ends("linspace", start, end, steps)
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     default = promotion.default_dtype()
@@ -386,7 +414,7 @@ def _spaced(start: Any, end: Any, steps: int, kind: np.dtype) -> np.ndarray:
 def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: Any = None,
              layout: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``base`` to the power of evenly spaced exponents."""
-    start, end = _scalar(start), _scalar(end)
+    start, end, steps = _ends("logspace", start, end, steps)
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     kind = np_dtype(dtype, None if out is None else out._aval().dtype)

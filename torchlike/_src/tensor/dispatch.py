@@ -49,9 +49,9 @@ class Kernel:
     """
 
     __slots__ = (
-        "__name__", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout", "limit",
+        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout", "limit",
         "live", "name", "node", "operands", "params", "promote", "returns", "saves", "saves_known", "saves_nothing",
-        "saves_results",
+        "saves_results", "numbers_alone_refused",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
@@ -61,6 +61,8 @@ class Kernel:
         self.codes = tuple([_CODE.get(p.kind, _STATIC) for p in op.params])
         self.live = any(c == _LIVE for c in self.codes)
         self.host = op.host
+        self.check = getattr(op.fn, "check", None)
+        self.numbers_alone_refused = any(p.kind == "operand" for p in op.params)
         #: Inputs on the host may be this large for the host rule; 0: as `host_side.SMALL`.
         self.limit = ANY_SIZE if op.name in _GATHERS else 0
         self.differentiable = op.differentiable
@@ -274,6 +276,8 @@ def _record(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
             live.append(a)
         else:
             append(a if a.__class__ is not list else tuple(a))
+    if kernel.check is not None:
+        _check_values(kernel, args)
     if on_host and not kernel.live and not kernel.eager:
         out = _on_host(kernel, args)
         if out is not NotImplemented:
@@ -389,6 +393,38 @@ def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
             raise TypeError(_wrong_argument(kernel, i, a))
         if p.kind in ("operand", "number", "operand?", "number?") and not isinstance(_plain(a), _NUMBERS):
             raise TypeError(_wrong_argument(kernel, i, a))
+    if kernel.numbers_alone_refused and not any(isinstance(a, Tensor) for a in args):
+        kinds = ", ".join([type(a).__name__ for a, p in zip(args, kernel.params, strict=True) if p.kind == "operand"])
+        raise TypeError(
+            f"{kernel.name}() received an invalid combination of arguments - got ({kinds}), but expected a Tensor among them"
+        )
+
+
+def _check_values(kernel: Kernel, args: Sequence[Any]) -> None:
+    """Check what only values tell, indices in range for example, where they are on the host; see `support.checked`."""
+    given: list[Any] = []
+    known = False
+    for a, p in zip(args, kernel.params, strict=True):
+        if p.kind == "tensors" and a is not None:
+            seen = tuple([None if t is None else _seen(t) for t in a])
+            known |= any(s.__class__ is np.ndarray for s in seen)
+            given.append(seen)
+        elif isinstance(a, Tensor):
+            given.append(_seen(a))
+            known |= given[-1].__class__ is np.ndarray
+        elif p.kind == "tensor":
+            return  # refused where kinds are checked
+        else:
+            given.append(_static(a))
+    if known:
+        positional = [a for a, p in zip(given, kernel.params, strict=True) if not p.keyword_only]
+        kernel.check(*positional, **{p.name: a for a, p in zip(given, kernel.params, strict=True) if p.keyword_only})
+
+
+def _seen(t: Tensor) -> Any:
+    """The array of a tensor on the host, the shape and dtype of others."""
+    v = t._storage.value if t._chain is None else _view_value(t)
+    return v.data if v.data.__class__ is np.ndarray else v.aval
 
 
 def _loosen(kernel: Kernel, key: tuple[Any, ...]) -> tuple[Any, ...]:
