@@ -515,6 +515,8 @@ def _check_fill(input: Any, mask: Any, value: Any) -> None:
             )
     elif isinstance(value, complex) and CATEGORY[dtype] != COMPLEX:
         raise RuntimeError(f"value cannot be converted to type {type_name(dtype)} without overflow")
+    else:
+        _check_fits(value, dtype)
     broadcast_shapes(mask.shape, input.shape)
 
 
