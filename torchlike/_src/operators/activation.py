@@ -436,7 +436,7 @@ def _along(f: Any, kernel: str, input: Array, dim: int, dtype: np.dtype | None) 
     return (f(x, dim) if x.ndim else f(x[None], 0)[0]).astype(input.dtype)
 
 
-@op("softmax", "special.softmax", out=True, saves=("result",))
+@op("softmax", "special.softmax", out="exact", saves=("result",))
 def softmax(input: Array, dim: int, dtype: np.dtype | None = None) -> Array:
     """``exp(x) / sum(exp(x))`` along ``dim``.
 
@@ -448,7 +448,7 @@ def softmax(input: Array, dim: int, dtype: np.dtype | None = None) -> Array:
     return _along(_softmax, "softmax", input, dim, dtype)
 
 
-@op("log_softmax", "special.log_softmax", out=True, saves=("result",))
+@op("log_softmax", "special.log_softmax", out="exact", saves=("result",))
 def log_softmax(input: Array, dim: int, dtype: np.dtype | None = None) -> Array:
     """``x - log(sum(exp(x)))`` along ``dim``; arguments as `softmax`."""
     return _along(_log_softmax, "log_softmax", input, dim, dtype)

@@ -83,7 +83,7 @@ def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
 
 
 @op("rsub", method=False, grad_name="RsubBackward1", saves=())
-def rsub(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
+def rsub(input: Array, other: Operand, *, alpha: Number = 1) -> Array:
     """``other - alpha * input``."""
     return sub(other, input, alpha=alpha)
 

@@ -49,7 +49,7 @@ def _host_gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False)
 
 def _gather_range(input: Any, dim: int, index: Any, *_: Any, **__: Any) -> None:
     if isinstance(index, np.ndarray) and index.dtype.kind == "i" and index.size:
-        axis = normalize_dim(dim, input.ndim)
+        axis = _check_gather(input, dim, index)
         check_indices(index, input.shape[axis] if input.ndim else 1, axis, negative=False, error=RuntimeError)
 
 
@@ -63,7 +63,7 @@ def _gather(xp: Any, input: Any, axis: int, index: Any) -> Any:
     return jnp.take_along_axis(part, index, axis, mode="promise_in_bounds")
 
 
-@op("gather", out=True, saves=("input", "index"), host=_host_gather)
+@op("gather", out="exact", saves=("input", "index"), host=_host_gather)
 @checked(_gather_range)
 def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -> Array:
     """The elements of ``input`` at ``index`` along ``dim``; otherwise at their own place.
@@ -168,7 +168,7 @@ def _check_long(name: str, index: Any) -> None:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {index.dtype}")
 
 
-@op("take", out=True, saves=("input", "index"), host=_host_take)
+@op("take", out="apart", saves=("input", "index"), host=_host_take)
 @checked(flat_range)
 def take(input: Array, index: Array) -> Array:
     """The elements of the flattened ``input`` at ``index``."""

@@ -100,7 +100,7 @@ def op(
     promote: str | None = None,
     method: bool | str | None = None,
     inplace: bool = False,
-    out: bool = False,
+    out: bool | str = False,
     operators: tuple[str, ...] = (),
     host: Callable[..., Any] | None = None,
     saves: tuple[str, ...] | None = None,
@@ -119,7 +119,8 @@ def op(
             ``"float"`` (the same, then integers and bools to the default float dtype).
         method: also a Tensor method; None means yes if a name has no dot; a string is the method's name.
         inplace: also ``name_``, as function and method.
-        out: also takes ``out=``.
+        out: also takes ``out=``, into which the result is cast. ``"apart"``: that may share no memory with the inputs;
+            ``"exact"``: it must have the very dtype of the result, too.
         operators: dunder methods, e.g. ``("__add__", "__radd__")``; a reflected one swaps its operands.
         host: the same function on NumPy arrays, run at once on small host values that need no grad; it may return
             NotImplemented to leave its arguments to the device.

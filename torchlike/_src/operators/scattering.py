@@ -118,9 +118,9 @@ def _scatter(input: Array, dim: int, index: Array, values: Any) -> Array:
     return _overwrite(input, _places(index, normalize_dim(dim, input.ndim)), values).reshape(shape)
 
 
-def _scatter_range(input: Any, dim: int, index: Any, *_: Any, **__: Any) -> None:
+def _scatter_range(input: Any, dim: int, index: Any, src: Any, *_: Any, **__: Any) -> None:
     if isinstance(index, np.ndarray) and index.dtype.kind == "i" and index.size:
-        axis = normalize_dim(dim, input.ndim)
+        axis = _check_scatter(input, dim, index, src if hasattr(src, "shape") else None)
         check_indices(index, input.shape[axis] if input.ndim else 1, axis, negative=False, error=RuntimeError)
 
 
@@ -521,7 +521,21 @@ def _check_fill(input: Any, mask: Any, value: Any) -> None:
             )
     elif isinstance(value, complex) and CATEGORY[dtype] != COMPLEX:
         raise RuntimeError(f"value cannot be converted to type {type_name(dtype)} without overflow")
+    else:
+        _check_fits(value, dtype)
     broadcast_shapes(mask.shape, input.shape)
+
+
+def _check_fits(value: Any, dtype: np.dtype) -> None:
+    """A number that an integer dtype cannot hold is refused, as by torch's conversion of scalars."""
+    if is_number(value) and dtype.kind in "iu" and not isinstance(value, complex):
+        limits = np.iinfo(dtype)
+        low = limits.min if dtype.kind == "i" else -limits.max
+        if not low <= value <= limits.max:
+            raise RuntimeError(f"value cannot be converted to type {_C_NAMES[dtype.name]} without overflow")
+
+
+_C_NAMES = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t"}
 
 
 def _host_fill(input: Any, mask: Any, value: Any) -> Any:

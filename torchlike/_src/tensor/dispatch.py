@@ -52,8 +52,8 @@ class Kernel:
 
     __slots__ = (
         "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords", "layout",
-        "limit", "live", "name", "node", "operands", "overloaded", "params", "positional", "promote", "returns", "saves", "saves_known",
-        "saves_nothing", "saves_results",
+        "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional", "promote", "returns",
+        "saves", "saves_known", "saves_nothing", "saves_results",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
@@ -69,6 +69,7 @@ class Kernel:
         self.host = op.host
         #: Looks at values that are on the host, see `checked`.
         self.check = getattr(op.fn, "check", None)
+        self.numbers_alone_refused = any(p.kind == "operand" for p in op.params)
         #: Inputs on the host may be this large for the host rule; 0: as `host_side.SMALL`.
         self.limit = ANY_SIZE if op.name in _GATHERS else 0
         self.differentiable = op.differentiable
@@ -438,6 +439,11 @@ def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
             raise _no_overload(kernel, args) if i == 0 and kernel.overloaded else TypeError(_wrong_argument(kernel, i, a))
         if p.kind in ("operand", "number", "operand?", "number?") and not isinstance(_plain(a), _NUMBERS):
             raise TypeError(_wrong_argument(kernel, i, a))
+    if kernel.numbers_alone_refused and not any(isinstance(a, Tensor) for a in args):
+        kinds = ", ".join([type(a).__name__ for a, p in zip(args, kernel.params, strict=True) if p.kind == "operand"])
+        raise TypeError(
+            f"{kernel.name}() received an invalid combination of arguments - got ({kinds}), but expected a Tensor among them"
+        )
 
 
 def _loosen(kernel: Kernel, key: tuple[Any, ...]) -> tuple[Any, ...]:
