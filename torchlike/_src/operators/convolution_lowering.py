@@ -30,8 +30,7 @@ from torchlike._src.operators.registry import Array
 Ints = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
 
-#: Small images are taken together until they have so many output positions: enough to make a good matrix product, and
-#: one that two threads finish sooner than one (288x576x64: 0.31 ms by two, 0.26 by one; 288x1152x64: 0.31 and 0.47).
+#: Small images are taken together until they have so many output positions: enough to make a good matrix product.
 _POSITIONS = 1024
 #: From so many positions on, one image is enough.
 _LARGE = 256
@@ -102,7 +101,7 @@ _on_cpu.defvjp(lambda x, w, geometry: (_on_cpu(x, w, geometry), (x, w)), _on_cpu
 
 def _portion(geometry: _Geometry, images: int) -> int:
     """How many images to take at a time: a divisor of their number."""
-    wanted = -(-_POSITIONS // geometry.positions)
+    wanted = max(1, _POSITIONS // geometry.positions)
     return max(n for n in range(1, min(wanted, images) + 1) if images % n == 0)
 
 
@@ -143,7 +142,6 @@ def _taps(x: Array, geometry: _Geometry) -> list[Array]:
 def _weight_gradient(x: Array, g: Array, geometry: _Geometry) -> Array:
     """``(O, C * taps)``: ``g @ columns.T``, added up over images or portions of them."""
     (images, out), channels, taps = g.shape[:2], x.shape[1], math.prod(geometry.kernel)
-    n = _portion(geometry, images)
     if geometry.positions >= _LARGE:
         # Columns in the order (tap, c) and as the left factor: the faster product, if the result is turned at the end.
         pads = [(0, 0), (0, 0)]
@@ -151,14 +149,13 @@ def _weight_gradient(x: Array, g: Array, geometry: _Geometry) -> Array:
         padded = jnp.pad(x, pads)
         inner = geometry._replace(size=padded.shape[2:], padding=(0,) * len(geometry.size))
 
-        def add(total: Array, portion: tuple[Array, Array]) -> tuple[Array, None]:
-            pixels, by_output = (a.swapaxes(0, 1) for a in portion)  # (C, n, *)
-            columns = lax.optimization_barrier(jnp.concatenate(_taps(pixels, inner)).reshape(taps * channels, -1))
-            return total + lax.dot_general(columns, by_output.reshape(out, -1), (((1,), (1,)), ((), ()))), None
+        def add(total: Array, image: tuple[Array, Array]) -> tuple[Array, None]:
+            columns = lax.optimization_barrier(jnp.concatenate(_taps(image[0], inner)).reshape(taps * channels, -1))
+            return total + lax.dot_general(columns, image[1].reshape(out, -1), (((1,), (1,)), ((), ()))), None
 
-        cut = tuple(a.reshape(images // n, n, *a.shape[1:]) for a in (padded, g))
-        total, _ = lax.scan(add, jnp.zeros((taps * channels, out), x.dtype), cut)
+        total, _ = lax.scan(add, jnp.zeros((taps * channels, out), x.dtype), (padded, g))
         return total.reshape(taps, channels, out).transpose(2, 1, 0)
+    n = _portion(geometry, images)
 
     def product(pixels: Array, by_output: Array) -> Array:
         rows = by_output.reshape(n, out, -1).swapaxes(0, 1).reshape(out, -1)
