@@ -220,7 +220,7 @@ def _probability_cross_entropy(
     return total / (input.size // classes) if reduction == "mean" else total
 
 
-@op("nn.functional.nll_loss", saves=("input", "target", "weight"))
+@op("nn.functional.nll_loss", saves=("input", "target", "weight", "~input"))
 @checked(_target_range)
 def nll_loss(
     input: Array,
