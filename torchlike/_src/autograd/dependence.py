@@ -4,6 +4,7 @@ A second gradient exists where there is a differentiable path from an input, thr
 knows these paths from its formulas; here they are found in what JAX makes of the pullback.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,11 +46,11 @@ def _through(eqn: Any, given: list[int]) -> list[int]:
     name = eqn.primitive.name
     if name in _FLAT or not any(given):
         return [0] * len(eqn.outvars)
+    if name == "cond":  # the first operand chooses
+        ways = [_flow(branch.jaxpr, given[1:]) for branch in eqn.params["branches"]]
+        return [functools.reduce(int.__or__, masks) for masks in zip(*ways, strict=True)]
     inner = eqn.params.get("jaxpr") or eqn.params.get("call_jaxpr") or eqn.params.get("fun_jaxpr")
     inner = getattr(inner, "jaxpr", inner)
-    if name in ("scan", "while", "cond") or inner is None or len(inner.invars) != len(given):
-        everything = 0
-        for mask in given:
-            everything |= mask
-        return [everything] * len(eqn.outvars)
+    if name in ("scan", "while") or inner is None or len(inner.invars) != len(given):
+        return [functools.reduce(int.__or__, given)] * len(eqn.outvars)
     return _flow(inner, given)

@@ -60,7 +60,7 @@ def functional_relu(input: Any, inplace: bool = False) -> Any:
     return _apply("relu", inplace, input)
 
 
-@op("_C._nn.hardtanh", inplace=True, saves=("input",))
+@op("_C._nn.hardtanh", inplace=True, saves=("input", "~input"))
 def hardtanh(input: Array, min_val: Number = -1.0, max_val: Number = 1.0) -> Array:
     """``input`` limited to ``[min_val, max_val]``; unlike `clamp` the derivative at a bound is 0."""
     if input.dtype == jnp.bool_:
@@ -81,7 +81,7 @@ def functional_hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0,
     return _apply("_C._nn.hardtanh", inplace, input, min_val, max_val)
 
 
-@op("_C._nn.relu6", inplace=True, saves=("input",), grad_name="HardtanhBackward0")
+@op("_C._nn.relu6", inplace=True, saves=("input", "~input"), grad_name="HardtanhBackward0")
 def relu6(input: Array) -> Array:
     """``min(max(input, 0), 6)``."""
     return hardtanh(input, 0, 6)
@@ -249,7 +249,7 @@ def functional_hardsigmoid(input: Any, inplace: bool = False) -> Any:
     return _apply("_C._nn.hardsigmoid", inplace, input)
 
 
-@op("hardshrink", "nn.functional.hardshrink", out=True, saves=("input",))
+@op("hardshrink", "nn.functional.hardshrink", out=True, saves=("input", "~input"))
 def hardshrink(input: Array, lambd: Number = 0.5) -> Array:
     """``input``, and 0 where its magnitude is at most ``lambd``."""
     require_floating(input, "hardshrink_cpu")

@@ -220,7 +220,7 @@ def _probability_cross_entropy(
     return total / (input.size // classes) if reduction == "mean" else total
 
 
-@op("nn.functional.nll_loss", saves=("input", "target", "weight"), without_grad={"weight": "nll_loss_forward"})
+@op("nn.functional.nll_loss", saves=("input", "target", "weight", "~input"), without_grad={"weight": "nll_loss_forward"})
 @checked(_target_range)
 def nll_loss(
     input: Array,

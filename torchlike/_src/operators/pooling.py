@@ -229,11 +229,11 @@ def _declare_max_pool(n: int) -> None:
     max_pool.__name__, functional.__name__ = f"max_pool{n}d", f"max_pool{n}d"
     max_pool_with_indices.__name__ = f"max_pool{n}d_with_indices"
     grad = {1: "MaxPool1DBackward0", 2: "MaxPool2DWithIndicesBackward0", 3: "MaxPool3DWithIndicesBackward0"}[n]
-    op(f"max_pool{n}d", method=False, saves=("input",), grad_name=grad)(max_pool)
+    op(f"max_pool{n}d", method=False, saves=("input", "~input"), grad_name=grad)(max_pool)
     with_indices = [f"nn.functional.max_pool{n}d_with_indices", f"_C._nn.max_pool{n}d_with_indices"]
     if n == 1:
         with_indices.append("max_pool1d_with_indices")
-    op(*with_indices, method=False, saves=("input",), grad_name=grad)(max_pool_with_indices)
+    op(*with_indices, method=False, saves=("input", "~input"), grad_name=grad)(max_pool_with_indices)
     composite(f"nn.functional.max_pool{n}d")(functional)
 
 

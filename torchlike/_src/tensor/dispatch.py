@@ -79,7 +79,8 @@ class Kernel:
         self.returns = op.returns
         self.promote = op.promote
         self.operands = tuple([i for i, p in enumerate(op.params) if p.kind in _PROMOTED]) if op.promote else ()
-        self.layout = op.layout
+        #: Found out where it is not declared; what draws on the device goes by places.
+        self.layout = None if op.layout == "" and self.live else op.layout
         self.saves_known = op.saves is not None
         self._read_saves(op)
 
@@ -344,17 +345,16 @@ def _mark_inference(made: Any) -> None:
 
 def _laid_out(kernel: Kernel, args: Sequence[Any], made: Any) -> Any:
     """Give results the strides that torch gives them for inputs that are not all contiguous."""
+    if kernel.layout == "":
+        pointwise = is_pointwise(kernel, [_struct(a) for a in args])
+        if pointwise is not None:  # known for good
+            kernel.layout = "elementwise" if pointwise else None
+        if not pointwise:
+            return made
     tensors = [t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)]
     operands = tuple([(t._aval().shape, t.stride()) for t in tensors])
-    results = made if isinstance(made, tuple) else (made,)
-    layout = kernel.layout
-    if layout == "":
-        given = [_struct(a) for a in args]
-        if not is_pointwise(kernel, given, [t._aval().shape for t in results], [shape for shape, _ in operands]):
-            return made
-        layout = "elementwise"
-    for t in results:
-        strides = strides_of_result(layout, t._aval().shape, operands)
+    for t in made if isinstance(made, tuple) else (made,):
+        strides = strides_of_result(kernel.layout, t._aval().shape, operands)
         if strides is not None:
             t._geometry = (strides, 0)
             t._storage._strides = strides
