@@ -240,6 +240,8 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     if str(mask.dtype) != "torch.bool":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast_shapes(tuple(mask.shape), tuple(input.shape))
+    if out is not None and out.numel() and out._storage in (input._storage, mask._storage):
+        out._refuse_overlap()
     made = ops._at_places(input, ops._flat_places(mask.expand(shape)), shape)
     return into(out, made)
 

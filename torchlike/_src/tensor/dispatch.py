@@ -387,6 +387,8 @@ def _wrong_argument(kernel: Kernel, position: int, given: Any) -> str:
 
 def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
     for i, (a, p) in enumerate(zip(args, kernel.params, strict=True)):
+        if p.kind == "tensors" and isinstance(a, Tensor):
+            raise TypeError(_wrong_argument(kernel, i, a))
         if isinstance(a, Tensor) or (a is None and (p.kind.endswith("?") or p.kind in ("static", "tensors"))):
             continue
         if p.kind in ("tensor", "tensor?"):
