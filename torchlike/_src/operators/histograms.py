@@ -30,9 +30,7 @@ def _edges(x: np.ndarray, bins: Any, given: Any, dim: int) -> np.ndarray:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise RuntimeError(f"torch.histogramdd: dimension {dim}'s range [{low}, {high}] is not finite")
     if low > high:
-        raise RuntimeError(
-            f"torch.histogramdd: min should not exceed max, but got min {low:g} max {high:g} for dimension {dim}"
-        )
+        raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {low:g} max {high:g} for dimension {dim}")
     if low == high:
         low, high = low - 0.5, high + 0.5
     low, high = x.dtype.type(low), x.dtype.type(high)
@@ -91,9 +89,7 @@ def _histogramdd(
 
 
 @composite("histogram")
-def histogram(
-    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False, out: Any = None
-) -> Any:
+def histogram(input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False, out: Any = None) -> Any:
     """How many elements (or how much of ``weight``) lie in each bin: a number of equal ones, or between given edges."""
     from torchlike._src.tensor.return_types import named
 
@@ -102,16 +98,12 @@ def histogram(
     else:
         if bins <= 0:
             raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
-        found = ops._histogramdd(
-            input, None, (bins,), None if range is None else tuple(range), weight, density, "histogram"
-        )
+        found = ops._histogramdd(input, None, (bins,), None if range is None else tuple(range), weight, density, "histogram")
     return into(out, named("histogram", ("hist", "bin_edges"))(found))
 
 
 @composite("histogramdd", method=False)
-def histogramdd(
-    input: Any, bins: Any, range: Any = None, weight: Any = None, density: bool = False
-) -> Any:
+def histogramdd(input: Any, bins: Any, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """`histogram` of points in several dimensions, the last of ``input``."""
     from torchlike._src.tensor.return_types import named
 

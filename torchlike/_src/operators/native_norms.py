@@ -87,9 +87,7 @@ def native_batch_norm(
 
 
 @composite("_native_batch_norm_legit", method=False)
-def _native_batch_norm_legit(
-    input: Any, weight: Any, bias: Any, *rest: Any, out: Any = None
-) -> Any:
+def _native_batch_norm_legit(input: Any, weight: Any, bias: Any, *rest: Any, out: Any = None) -> Any:
     """`native_batch_norm`; without running moments: ``training, momentum, eps`` only."""
     moments = rest[:2] if len(rest) == 5 else (None, None)
     return _native_batch_norm(input, weight, bias, *moments, *rest[-3:], out)
