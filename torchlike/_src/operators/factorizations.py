@@ -282,13 +282,14 @@ def eigvalsh(A: Array, UPLO: str = "L") -> Array:
 def eig(A: Array) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors of square matrices: always complex. On the CPU only."""
     check_matrix("linalg.eig", A, square=True)
-    return _eig(A.astype(to_complex(np.dtype(A.dtype))))
+    return _eig(A)
 
 
 @jax.custom_jvp
 def _eig(A: Array) -> tuple[Array, Array]:
     if not A.size:
-        return jnp.zeros(A.shape[:-1], A.dtype), A
+        empty = A.astype(to_complex(np.dtype(A.dtype)))
+        return jnp.zeros(A.shape[:-1], empty.dtype), empty
     values, vectors = lax.linalg.eig(A, compute_left_eigenvectors=False)
     return values, vectors
 
@@ -297,7 +298,7 @@ def _eig(A: Array) -> tuple[Array, Array]:
 def _eig_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     """The derivative in torch's gauge: the eigenvectors keep their lengths, and what turns their phases is zero."""
     values, vectors = _eig(*primals)
-    inner = jnp.linalg.solve(vectors, tangents[0] @ vectors)
+    inner = jnp.linalg.solve(vectors, tangents[0].astype(vectors.dtype) @ vectors)
     change = jnp.diagonal(inner, axis1=-2, axis2=-1)
     apart = values[..., None, :] - values[..., :, None] + jnp.eye(values.shape[-1], dtype=values.dtype)
     mixed = (inner - change[..., None] * jnp.eye(values.shape[-1], dtype=values.dtype)) / apart
@@ -309,7 +310,7 @@ def _eig_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
 @jax.custom_jvp
 def _eigvals(A: Array) -> Array:
     if not A.size:
-        return jnp.zeros(A.shape[:-1], A.dtype)
+        return jnp.zeros(A.shape[:-1], to_complex(np.dtype(A.dtype)))
     return lax.linalg.eig(A, compute_left_eigenvectors=False, compute_right_eigenvectors=False)[0]
 
 
@@ -323,7 +324,7 @@ def _eigvals_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 def eigvals(A: Array) -> Array:
     """The eigenvalues of square matrices: always complex. On the CPU only."""
     check_matrix("linalg.eigvals", A, square=True)
-    return _eigvals(A.astype(to_complex(np.dtype(A.dtype))))
+    return _eigvals(A)
 
 
 def _zero_pivot(LU: Array) -> Array:

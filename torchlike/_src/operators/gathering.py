@@ -244,6 +244,8 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     if str(mask.dtype) != "torch.bool":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast_shapes(tuple(mask.shape), tuple(input.shape))
+    if out is not None and out.numel() and out._storage in (input._storage, mask._storage):
+        out._refuse_overlap()
     made = ops._at_places(input, ops._flat_places(mask.expand(shape)), shape)
     return into(out, made)
 
@@ -257,3 +259,35 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
         found.append(indices % size)
         indices = ops.div(indices, size, rounding_mode="floor")
     return tuple(reversed(found))
+
+
+@composite("nonzero_static")
+def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = None) -> Any:
+    """The first ``size`` rows of `nonzero`, filled up with ``fill_value`` if there are fewer."""
+    if size < 0:
+        raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, but got {size}")
+    return into(out, ops._nonzero_static(input, size, fill_value))
+
+
+@op("_nonzero_static", method=False, differentiable=False)
+def _nonzero_static(input: Array, size: int, fill_value: int) -> Array:
+    if not input.ndim:
+        return jnp.zeros((size, 0), np.int64)
+    found = jnp.nonzero(input, size=size, fill_value=fill_value)
+    return jnp.stack(found, -1).astype(np.int64)
+
+
+@composite("_unsafe_masked_index", method=False)
+def _unsafe_masked_index(input: Any, mask: Any, indices: Any, fill: Any) -> Any:
+    """``input[indices]`` where ``mask`` holds, and ``fill`` elsewhere; indices are clamped."""
+    if not input.numel():
+        raise RuntimeError("_unsafe_masked_index with an input that has no elements")
+    where = [None if i is None else ops.clamp(i, -n, n - 1) for i, n in zip(indices, input.shape, strict=False)]
+    return ops.where(mask, ops.index(input, where), fill)
+
+
+@composite("_unsafe_masked_index_put_accumulate", method=False)
+def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Any, values: Any) -> Any:
+    """``input`` with ``values`` added at ``indices`` where ``mask`` holds; indices are clamped."""
+    where = [None if i is None else ops.clamp(i, -n, n - 1) for i, n in zip(indices, input.shape, strict=False)]
+    return ops.index_put(input, where, ops.where(mask, values, 0), True)

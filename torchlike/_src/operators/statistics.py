@@ -104,7 +104,9 @@ def _check_weights(name: str, weights: Any, count: int, wanted: int, kind: str) 
         return
     dtype = np.dtype(weights.dtype)
     if weights.ndim > 1:
-        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights.ndim} dimensions")
+        raise RuntimeError(
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights.ndim} dimensions"
+        )
     if CATEGORY[dtype] != wanted:
         raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {scalar_type(dtype)} dtype")
     if weights.size != count:
@@ -114,9 +116,7 @@ def _check_weights(name: str, weights: Any, count: int, wanted: int, kind: str) 
         )
 
 
-def _negative_weights(
-    input: Any, correction: int = 1, fweights: Any = None, aweights: Any = None
-) -> None:
+def _negative_weights(input: Any, correction: int = 1, fweights: Any = None, aweights: Any = None) -> None:
     for name, weights in (("fweights", fweights), ("aweights", aweights)):
         if isinstance(weights, np.ndarray) and (weights < 0).any():
             raise RuntimeError(f"cov(): {name} cannot be negative")

@@ -480,18 +480,23 @@ _COMPLEX = Kernel(
 @composite("complex", method=False)
 def complex_(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     """A complex tensor from its parts."""
+    if any(x.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64) for x in (real, imag)):
+        raise RuntimeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {dtypes.SCALAR_NAMES[real.dtype]} and "
+            f"{dtypes.SCALAR_NAMES[imag.dtype]}"
+        )
     if real.dtype is not imag.dtype:
         raise RuntimeError(
             f"Expected object of scalar type {dtypes.SCALAR_NAMES[real.dtype]} but got scalar type "
             f"{dtypes.SCALAR_NAMES[imag.dtype]} for second argument"
         )
-    if real.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64):
-        raise RuntimeError(
-            f"Expected both inputs to be Half, Float or Double tensors but got {dtypes.SCALAR_NAMES[real.dtype]} and "
-            f"{dtypes.SCALAR_NAMES[imag.dtype]}"
-        )
     made = record(_COMPLEX, (real, imag))
     if out is not None:
+        if out.dtype is not made.dtype:
+            raise RuntimeError(
+                f"Expected object of scalar type {dtypes.SCALAR_NAMES[made.dtype]} but got scalar type "
+                f"{dtypes.SCALAR_NAMES[out.dtype]} for argument 'out'"
+            )
         from torchlike._src.tensor.install import deliver
 
         deliver("complex", made, out)

@@ -433,6 +433,8 @@ def _no_overload(kernel: Kernel, args: Sequence[Any]) -> TypeError:
 
 def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
     for i, (a, p) in enumerate(zip(args, kernel.params, strict=True)):
+        if p.kind == "tensors" and isinstance(a, Tensor):
+            raise TypeError(_wrong_argument(kernel, i, a))
         if isinstance(a, Tensor) or (a is None and (p.kind.endswith("?") or p.kind in ("static", "tensors"))):
             continue
         if p.kind in ("tensor", "tensor?"):

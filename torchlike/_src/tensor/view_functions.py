@@ -610,9 +610,7 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
         d = dim_of(input)
         if isinstance(indices_or_sections, str):
             raise TypeError(f"{name}() received an invalid combination of arguments - got (Tensor, str)")
-        if isinstance(indices_or_sections, int) and (
-            indices_or_sections <= 0 or input.shape[d] % indices_or_sections
-        ):
+        if isinstance(indices_or_sections, int) and (indices_or_sections <= 0 or input.shape[d] % indices_or_sections):
             raise RuntimeError(
                 f"torch.{name} attempted to split along dimension {d}, but the size of the dimension {input.shape[d]} is not "
                 f"divisible by the split_size {indices_or_sections}!"

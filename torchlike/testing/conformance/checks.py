@@ -209,9 +209,7 @@ def inplace(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = 
             expected = run(lambda a, k, f=theirs: _written(f, a, k), args, kwargs)
             got = run(lambda s, f=ours: _written(f, *call(s, library)), sample)
             found = disagree(expected, got, library, **_how(entry))
-            yield judged(
-                found, expected, got, sample, dtype, library, lambda wide, f=theirs: _written(f, *call(wide, torch))
-            )
+            yield judged(found, expected, got, sample, dtype, library, lambda wide, f=theirs: _written(f, *call(wide, torch)))
 
 
 def _written(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
