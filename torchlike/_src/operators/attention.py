@@ -72,17 +72,19 @@ def _common_batch(*arrays: Array) -> list[Array]:
     return [jnp.broadcast_to(a, lead + a.shape[-2:]) for a in arrays]
 
 
-def _weights(query: Array, key: Array, attn_mask: Array | None, is_causal: bool, scale: float | None) -> Array:
+def _scores(query: Array, key: Array, attn_mask: Array | None, is_causal: bool, scale: float | None) -> Array:
+    """What the softmax is taken of, in float32 if the query is half precision."""
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     batch = tuple(range(query.ndim - 2))
-    wide = jnp.float32 if query.dtype in (jnp.float16, jnp.bfloat16) else None
-    # The query is the smallest array to scale.
+    half = query.dtype in (jnp.float16, jnp.bfloat16)
+    # torch scales the scores; XLA does so in the loop that takes their exponential.
     scores = lax.dot_general(
-        query * jnp.asarray(scale, query.dtype),
+        query,
         key,
         (((query.ndim - 1,), (key.ndim - 1,)), (batch, batch)),
-        preferred_element_type=wide,
+        preferred_element_type=jnp.float32 if half else None,
     )  # (*, L, S)
+    scores = scores * scale
     if is_causal:
         rows, columns = (lax.broadcasted_iota(jnp.int32, scores.shape[-2:], i) for i in (0, 1))
         scores = jnp.where(columns <= rows, scores, -jnp.inf)
@@ -91,7 +93,7 @@ def _weights(query: Array, key: Array, attn_mask: Array | None, is_causal: bool,
             scores = jnp.where(attn_mask, scores, -jnp.inf)
         else:
             scores = scores + attn_mask.astype(scores.dtype)
-    return _softmax_or_zero(opmath(scores)).astype(query.dtype)
+    return scores
 
 
 def _heads(key: Array, value: Array, query: Array, enable_gqa: bool) -> tuple[Array, Array]:
@@ -115,7 +117,7 @@ def _attention_weights(
     _check(query, key, value, attn_mask, is_causal, enable_gqa)
     key, value = _heads(key, value, query, enable_gqa)
     query, key, value = _common_batch(query, key, value)
-    return _weights(query, key, attn_mask, is_causal, scale), value
+    return _softmax_or_zero(_scores(query, key, attn_mask, is_causal, scale)).astype(query.dtype), value
 
 
 @op(
@@ -132,9 +134,22 @@ def _scaled_dot_product_attention(
     enable_gqa: bool = False,
 ) -> Array:
     """See `scaled_dot_product_attention`; without dropout."""
-    weights, value = _attention_weights(query, key, value, attn_mask, is_causal, scale, enable_gqa)
-    batch = tuple(range(value.ndim - 2))
-    return lax.dot_general(weights, value, (((weights.ndim - 1,), (value.ndim - 2,)), (batch, batch)))
+    _check(query, key, value, attn_mask, is_causal, enable_gqa)
+    # torch's flash kernel, which takes four dimensions, multiplies the values by half precision and divides afterwards.
+    flash = query.ndim == key.ndim == value.ndim == 4 and query.shape[:2] == key.shape[:2] == value.shape[:2]
+    key, value = _heads(key, value, query, enable_gqa)
+    query, key, value = _common_batch(query, key, value)
+    scores = _scores(query, key, attn_mask, is_causal, scale)
+    over = (((scores.ndim - 1,), (value.ndim - 2,)), (tuple(range(value.ndim - 2)),) * 2)
+    if scores.dtype == query.dtype:
+        return lax.dot_general(_softmax_or_zero(scores), value, over)
+    if not flash:
+        return lax.dot_general(_softmax_or_zero(scores), opmath(value), over).astype(query.dtype)
+    high = lax.stop_gradient(jnp.max(scores, -1, keepdims=True))
+    shifted = jnp.exp(scores - jnp.where(high == -jnp.inf, 0, high))
+    total = jnp.sum(shifted, -1, keepdims=True)
+    made = lax.dot_general(shifted.astype(query.dtype), value, over, preferred_element_type=jnp.float32)
+    return (made / jnp.where(total == 0, 1, total)).astype(query.dtype)
 
 
 @composite("nn.functional.scaled_dot_product_attention", "_C._nn.scaled_dot_product_attention")

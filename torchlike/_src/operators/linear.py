@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._src.operators.nn_checks import c_type, scalar_type, sizes
+from torchlike._src.operators.nn_checks import c_type, on_cpu, opmath, rounded, scalar_type, sizes
 from torchlike._src.operators.registry import Array, op
 
 
@@ -42,7 +42,10 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and {weight.shape[1]}x{weight.shape[0]})"
         )
-    result = lax.dot_general(input, weight, (((input.ndim - 1,), (weight.ndim - 1,)), ((), ())))
+    # In half precision the bias is added before the sum is rounded.
+    wide = jnp.float32 if bias is not None and input.dtype in (jnp.float16, jnp.bfloat16) and on_cpu() else None
+    over = (((input.ndim - 1,), (weight.ndim - 1,)), ((), ()))
+    result = lax.dot_general(input, weight, over, preferred_element_type=wide)
     if bias is None:
         return result
     if bias.dtype != input.dtype:
@@ -56,7 +59,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
             f"non-singleton dimension 1.  Target sizes: {sizes((rows, features))}.  "
             f"Tensor sizes: {sizes(bias.shape)}"
         )
-    return result + bias
+    return result + bias if wide is None else (result + opmath(bias)).astype(input.dtype)
 
 
 @op(
@@ -90,5 +93,6 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
         raise RuntimeError(
             f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected {weight.shape[0]}"
         )
-    result = jnp.einsum("...i,kij,...j->...k", input1, weight, input2)
-    return result if bias is None else result + bias
+    once = rounded(jnp.einsum("...i,kij->...kj", opmath(input1), opmath(weight)), input1.dtype)
+    result = jnp.einsum("...kj,...j->...k", once, opmath(input2)).astype(input1.dtype)
+    return result if bias is None else rounded(result, input1.dtype) + bias

@@ -12,10 +12,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._src.operators.nn_checks import (
+    floated,
     is_complex,
     is_floating,
     opmath,
     require_floating,
+    rounded,
     sizes,
 )
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
@@ -29,8 +31,10 @@ def _moments(x: Array, axes: Ints) -> tuple[Array, Array]:
     return mean, jnp.mean(jnp.square(x - mean), axes, keepdims=True)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def affine_norm(x: Array, weight: Array | None, bias: Array | None, axes: Ints, eps: float) -> tuple[Array, Array, Array]:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+def affine_norm(
+    x: Array, weight: Array | None, bias: Array | None, axes: Ints, eps: float, kept: Any = None
+) -> tuple[Array, Array, Array]:
     """``(x - mean) / sqrt(var + eps) * weight + bias``, with the mean and the biased variance over ``axes``.
 
     Args:
@@ -39,29 +43,31 @@ def affine_norm(x: Array, weight: Array | None, bias: Array | None, axes: Ints, 
         bias: see ``weight``.
         axes: what the moments are taken over.
         eps: added to the variance.
+        kept: the dtype in which torch keeps the moments between two kernels, if that is not wider than ``x``.
     Returns:
         The result, the mean and the variance, the last two with ``axes`` of size 1 and without a gradient.
     """
-    return _affine_norm_fwd(x, weight, bias, axes, eps)[0]
+    return _affine_norm_fwd(x, weight, bias, axes, eps, kept)[0]
 
 
-def _affine_norm_fwd(x: Array, weight: Array | None, bias: Array | None, axes: Ints, eps: float) -> Any:
+def _affine_norm_fwd(x: Array, weight: Array | None, bias: Array | None, axes: Ints, eps: float, kept: Any) -> Any:
     # The barriers keep the small things small: without them XLA writes out normalized values and broadcast moments,
     # as large as x, and reads them again (batch_norm 16x64x32x32: 4.8 ms, with them 2.6).
     wide = opmath(x)
     mean = lax.optimization_barrier(jnp.mean(wide, axes, keepdims=True))
     var = jnp.mean(jnp.square(wide - mean), axes, keepdims=True)
-    rstd = lax.optimization_barrier(lax.rsqrt(var + eps))
+    rstd = lax.optimization_barrier(rounded(lax.rsqrt(var + eps), kept))
+    center = rounded(mean, kept)
     if weight is None:
-        result = (wide - mean) * rstd
+        result = (wide - center) * rstd
     elif _constant_along(weight, axes, x.ndim):
-        result = (wide - mean) * lax.optimization_barrier(rstd * weight)
+        result = (wide - center) * lax.optimization_barrier(rstd * weight)
     else:
-        result = (wide - mean) * rstd * weight
+        result = (wide - center) * rstd * weight
     if bias is not None:
         result = result + bias
     # Beside x only what is small is kept: normalized values are cheaper to compute again than to store.
-    return (result.astype(x.dtype), mean, var), (x, mean, rstd, weight, bias)
+    return (result.astype(x.dtype), mean, var), (x, center, rstd, weight, bias)
 
 
 def _constant_along(parameter: Array, axes: Ints, ndim: int) -> bool:
@@ -70,7 +76,7 @@ def _constant_along(parameter: Array, axes: Ints, ndim: int) -> bool:
     return all(axis < lead or parameter.shape[axis - lead] == 1 for axis in axes)
 
 
-def _affine_norm_bwd(axes: Ints, eps: float, saved: Any, cotangents: tuple[Array, Array, Array]) -> Any:
+def _affine_norm_bwd(axes: Ints, eps: float, kept: Any, saved: Any, cotangents: tuple[Array, Array, Array]) -> Any:
     x, mean, rstd, weight, bias = saved
     count = math.prod(x.shape[a] for a in axes)
     wide, mean, rstd, g = lax.optimization_barrier((opmath(x), mean, rstd, opmath(cotangents[0])))
@@ -111,7 +117,7 @@ affine_norm.defvjp(_affine_norm_fwd, _affine_norm_bwd)
 
 def _per_channel(parameter: Array | None, ndim: int) -> Array | None:
     """``(C,)`` → ``(1, C, 1, ...)``."""
-    return None if parameter is None else parameter.reshape((1, -1) + (1,) * (ndim - 2))
+    return None if parameter is None else parameter.reshape((1, -1, *(1,) * (ndim - 2))[-ndim:])
 
 
 def _check_parameters(x: Array, channels: int, **parameters: Array | None) -> None:
@@ -152,7 +158,9 @@ def batch_norm_train(
     channels = input.shape[1]
     _check_parameters(input, channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     axes = (0, *range(2, input.ndim))
-    result, mean, var = affine_norm(input, _per_channel(weight, input.ndim), _per_channel(bias, input.ndim), axes, eps)
+    parameters = (weight, bias, running_mean, running_var)
+    kept = None if any(p is not None and p.dtype != input.dtype for p in parameters) else input.dtype
+    result, mean, var = affine_norm(input, _per_channel(weight, input.ndim), _per_channel(bias, input.ndim), axes, eps, kept)
     mean, var = mean.reshape(channels), var.reshape(channels)
     count = input.size // max(channels, 1)
     unbiased = var * (count / (count - 1) if count > 1 else math.nan)
@@ -505,7 +513,8 @@ def _local_response_norm(input: Array, size: int, alpha: Number, beta: Number, k
     around[1] = (size // 2, (size - 1) // 2)
     padded = jnp.pad(square, around)
     total = sum(padded[:, i : i + input.shape[1]] for i in range(size))
-    return input / (total / size * alpha + k) ** beta
+    mean = total / size if jnp.issubdtype(total.dtype, jnp.inexact) else floated(total // size)  # pooled as they are
+    return floated(input) / (mean * alpha + k) ** beta
 
 
 @composite("nn.functional.normalize")
