@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from torchlike._src.operators.registry import composite, ops
+from torchlike._src.operators.registry import composite
 from torchlike._src.tensor import layouts
 from torchlike._src.tensor import view_functions as views
 from torchlike._src.tensor.conversion import clone
