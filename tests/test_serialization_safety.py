@@ -9,8 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch as real
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 import torchlike
 from torchlike.serialization import load

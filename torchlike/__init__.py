@@ -8,112 +8,103 @@ import importlib
 import math
 from typing import Any
 
-from torchlike._src import engine as _engine
-from torchlike._src import operators as _operators
+from torchlike._src import engine as _engine, operators as _operators
 
 _operators.load()
 
-from torchlike._src.tensor import (  # noqa: E402
+from torchlike._src.tensor import (
     conversion as _conversion,
-)
-from torchlike._src.tensor import (
     creation as _creation,
-)
-from torchlike._src.tensor import (
     devices as _devices,
-)
-from torchlike._src.tensor import (
     dtypes as _dtypes,
-)
-from torchlike._src.tensor import (
     exchange as _exchange,
-)
-from torchlike._src.tensor import (
     indexing as _indexing,
-)
-from torchlike._src.tensor import (
     install as _install,
-)
-from torchlike._src.tensor import (
     layouts as _layouts,
-)
-from torchlike._src.tensor import (
     legacy as _legacy,
-)
-from torchlike._src.tensor import (
     random_functions as _random_functions,
-)
-from torchlike._src.tensor import (
     representation as _representation,
-)
-from torchlike._src.tensor import (
     return_types as return_types,
-)
-from torchlike._src.tensor import (
     shapes as _shapes,
-)
-from torchlike._src.tensor import (
     view_copies as _view_copies,
-)
-from torchlike._src.tensor import (
     view_functions as _view_functions,
 )
-from torchlike._src.tensor.core import Size as Size  # noqa: E402
-from torchlike._src.tensor.core import Tensor as Tensor  # noqa: E402
+from torchlike._src.tensor.core import (
+    Size as Size,
+    Tensor as Tensor,
+)
 
 _install.install()
 
-from torchlike._src.autograd import backward as _backward  # noqa: E402
-from torchlike._src.autograd.modes import enable_grad as enable_grad  # noqa: E402
-from torchlike._src.autograd.modes import inference_mode as inference_mode  # noqa: E402
-from torchlike._src.autograd.modes import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled  # noqa: E402
-from torchlike._src.autograd.modes import is_anomaly_enabled as is_anomaly_enabled  # noqa: E402
-from torchlike._src.autograd.modes import is_grad_enabled as is_grad_enabled  # noqa: E402
-from torchlike._src.autograd.modes import is_inference as is_inference  # noqa: E402
-from torchlike._src.autograd.modes import is_inference_mode_enabled as is_inference_mode_enabled  # noqa: E402
-from torchlike._src.autograd.modes import no_grad as no_grad  # noqa: E402
-from torchlike._src.autograd.modes import set_grad_enabled as set_grad_enabled  # noqa: E402
-from torchlike._src.explain import eager as eager  # noqa: E402
-from torchlike._src.explain import explain as explain  # noqa: E402
-from torchlike._src.explain import synchronize as synchronize  # noqa: E402
-from torchlike._src.random.generator import Generator as Generator  # noqa: E402
-from torchlike._src.random.generator import default_generator as default_generator  # noqa: E402
-from torchlike._src.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled  # noqa: E402
-from torchlike._src.settings import get_default_dtype as get_default_dtype  # noqa: E402
-from torchlike._src.settings import get_float32_matmul_precision as get_float32_matmul_precision  # noqa: E402
-from torchlike._src.settings import get_num_threads as get_num_threads  # noqa: E402
-from torchlike._src.settings import is_autocast_cpu_enabled as is_autocast_cpu_enabled  # noqa: E402
-from torchlike._src.settings import is_autocast_enabled as is_autocast_enabled  # noqa: E402
-from torchlike._src.settings import set_default_dtype as set_default_dtype  # noqa: E402
-from torchlike._src.settings import set_float32_matmul_precision as set_float32_matmul_precision  # noqa: E402
-from torchlike._src.settings import set_num_threads as set_num_threads  # noqa: E402
-from torchlike._src.settings import use_deterministic_algorithms as use_deterministic_algorithms  # noqa: E402
-from torchlike._src.tensor.devices import device as device  # noqa: E402
-from torchlike._src.tensor.devices import get_default_device as get_default_device  # noqa: E402
-from torchlike._src.tensor.devices import set_default_device as set_default_device  # noqa: E402
-from torchlike._src.tensor.dtypes import dtype as dtype  # noqa: E402
-from torchlike._src.tensor.dtypes import finfo as finfo  # noqa: E402
-from torchlike._src.tensor.dtypes import iinfo as iinfo  # noqa: E402
-from torchlike._src.tensor.exchange import from_dlpack as from_dlpack  # noqa: E402
-from torchlike._src.tensor.layouts import layout as layout  # noqa: E402
-from torchlike._src.tensor.layouts import memory_format as memory_format  # noqa: E402
-from torchlike._src.tensor.queries import can_cast as can_cast  # noqa: E402
-from torchlike._src.tensor.queries import is_complex as is_complex  # noqa: E402
-from torchlike._src.tensor.queries import is_floating_point as is_floating_point  # noqa: E402
-from torchlike._src.tensor.queries import is_nonzero as is_nonzero  # noqa: E402
-from torchlike._src.tensor.queries import is_storage as is_storage  # noqa: E402
-from torchlike._src.tensor.queries import is_tensor as is_tensor  # noqa: E402
-from torchlike._src.tensor.queries import numel as numel  # noqa: E402
-from torchlike._src.tensor.queries import promote_types as promote_types  # noqa: E402
-from torchlike._src.tensor.queries import result_type as result_type  # noqa: E402
-from torchlike._src.tensor.shapes import broadcast_shapes as broadcast_shapes  # noqa: E402
-from torchlike.random import fork_rng as fork_rng  # noqa: E402
-from torchlike.random import get_rng_state as get_rng_state  # noqa: E402
-from torchlike.random import initial_seed as initial_seed  # noqa: E402
-from torchlike.random import manual_seed as manual_seed  # noqa: E402
-from torchlike.random import seed as seed  # noqa: E402
-from torchlike.random import set_rng_state as set_rng_state  # noqa: E402
-from torchlike.version import __version__ as __version__  # noqa: E402
+from torchlike._src.autograd import backward as _backward
+from torchlike._src.autograd.modes import (
+    enable_grad as enable_grad,
+    inference_mode as inference_mode,
+    is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
+    is_anomaly_enabled as is_anomaly_enabled,
+    is_grad_enabled as is_grad_enabled,
+    is_inference as is_inference,
+    is_inference_mode_enabled as is_inference_mode_enabled,
+    no_grad as no_grad,
+    set_grad_enabled as set_grad_enabled,
+)
+from torchlike._src.explain import (
+    eager as eager,
+    explain as explain,
+    synchronize as synchronize,
+)
+from torchlike._src.random.generator import (
+    Generator as Generator,
+    default_generator as default_generator,
+)
+from torchlike._src.settings import (
+    are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
+    get_default_dtype as get_default_dtype,
+    get_float32_matmul_precision as get_float32_matmul_precision,
+    get_num_threads as get_num_threads,
+    is_autocast_cpu_enabled as is_autocast_cpu_enabled,
+    is_autocast_enabled as is_autocast_enabled,
+    set_default_dtype as set_default_dtype,
+    set_float32_matmul_precision as set_float32_matmul_precision,
+    set_num_threads as set_num_threads,
+    use_deterministic_algorithms as use_deterministic_algorithms,
+)
+from torchlike._src.tensor.devices import (
+    device as device,
+    get_default_device as get_default_device,
+    set_default_device as set_default_device,
+)
+from torchlike._src.tensor.dtypes import (
+    dtype as dtype,
+    finfo as finfo,
+    iinfo as iinfo,
+)
+from torchlike._src.tensor.exchange import from_dlpack as from_dlpack
+from torchlike._src.tensor.layouts import (
+    layout as layout,
+    memory_format as memory_format,
+)
+from torchlike._src.tensor.queries import (
+    can_cast as can_cast,
+    is_complex as is_complex,
+    is_floating_point as is_floating_point,
+    is_nonzero as is_nonzero,
+    is_storage as is_storage,
+    is_tensor as is_tensor,
+    numel as numel,
+    promote_types as promote_types,
+    result_type as result_type,
+)
+from torchlike._src.tensor.shapes import broadcast_shapes as broadcast_shapes
+from torchlike.random import (
+    fork_rng as fork_rng,
+    get_rng_state as get_rng_state,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    seed as seed,
+    set_rng_state as set_rng_state,
+)
+from torchlike.version import __version__ as __version__
 
 globals().update({_name: _fn for _name, _fn in _install.public_names().items() if "." not in _name})
 globals().update({_d.name: _d for _d in _dtypes.ALL})
@@ -133,7 +124,8 @@ _SUBMODULES = frozenset(
 )
 #: Names that live in submodules which are only imported when somebody asks.
 _ELSEWHERE = {
-    "UntypedStorage": "storage", "TypedStorage": "storage", "typename": "nn.modules._names", "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "compile": "compiler",
+    "UntypedStorage": "storage", "TypedStorage": "storage", "typename": "nn.modules._names",
+    "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "compile": "compiler",
 }  # fmt: skip
 
 

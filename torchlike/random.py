@@ -8,13 +8,15 @@ import numpy as np
 
 from torchlike._src.engine.value import CPU
 from torchlike._src.random import generator as _generator
-from torchlike._src.random.generator import Generator as Generator
-from torchlike._src.random.generator import default_generator as default_generator
-from torchlike._src.random.generator import get_mode as get_mode
-from torchlike._src.random.generator import initial_seed as initial_seed
-from torchlike._src.random.generator import manual_seed as manual_seed
-from torchlike._src.random.generator import seed as seed
-from torchlike._src.random.generator import set_mode as set_mode
+from torchlike._src.random.generator import (
+    Generator as Generator,
+    default_generator as default_generator,
+    get_mode as get_mode,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    seed as seed,
+    set_mode as set_mode,
+)
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.from_data import on_place
 

@@ -260,9 +260,9 @@ def save_on_cpu(torch):
 
 @FUNCTIONAL
 def disabled_saved_tensors_hooks(torch):
-    with torch.autograd.graph.disable_saved_tensors_hooks("not now"):
-        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
-            pass
+    graph = torch.autograd.graph
+    with graph.disable_saved_tensors_hooks("not now"), graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        pass
 
 
 @FUNCTIONAL

@@ -2,7 +2,7 @@
 
 from tests.differential import Case, agree, check, ints, randn, table, tensor
 
-B, E, O = "nn.functional.embedding_bag", "nn.functional.embedding", "nn.functional.one_hot"
+B, E, ONE_HOT = "nn.functional.embedding_bag", "nn.functional.embedding", "nn.functional.one_hot"
 TABLE = randn(6, 4)
 FLAT, STARTS = tensor([1, 2, 1, 5, 0, 3, 3]), tensor([0, 2, 2, 5])
 BAGS = tensor([[1, 2, 1], [5, 0, 3]])
@@ -27,13 +27,13 @@ CASES = [
     Case(E, BAGS, TABLE, scale_grad_by_freq=True),
     Case(E, BAGS, TABLE, padding_idx=6, raises=AssertionError, message="equal"),
     Case(E, randn(2), TABLE, raises=RuntimeError, message="equal"),
-    Case(O, BAGS),
-    Case(O, BAGS, 8),
-    Case(O, tensor(2)),
-    Case(O, tensor([0, -1]), raises=RuntimeError, message="equal"),
-    Case(O, tensor([0.0, 2.0]), raises=RuntimeError, message="equal"),
-    Case(O, BAGS[:0], raises=RuntimeError, message="equal"),
-    Case(O, BAGS[:0], 3),
+    Case(ONE_HOT, BAGS),
+    Case(ONE_HOT, BAGS, 8),
+    Case(ONE_HOT, tensor(2)),
+    Case(ONE_HOT, tensor([0, -1]), raises=RuntimeError, message="equal"),
+    Case(ONE_HOT, tensor([0.0, 2.0]), raises=RuntimeError, message="equal"),
+    Case(ONE_HOT, BAGS[:0], raises=RuntimeError, message="equal"),
+    Case(ONE_HOT, BAGS[:0], 3),
 ]
 
 

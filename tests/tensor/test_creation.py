@@ -278,7 +278,7 @@ LEGACY = {
         isinstance(torch.zeros(1), torch.LongTensor),
         isinstance(torch.zeros(1), torch.Tensor),
         isinstance(1, torch.FloatTensor),
-    ],  # fmt: skip
+    ],
     "type names": lambda torch: [
         torch.zeros(1, dtype=d).type() for d in (torch.int64, torch.float16, torch.bool, torch.complex64, torch.bfloat16)
     ],

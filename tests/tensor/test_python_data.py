@@ -56,7 +56,7 @@ NUMBERS = {
     "round": lambda torch: round(torch.tensor(2.5678), 2) if False else torch.tensor(2.5678).round(decimals=2),
     "format": lambda torch: [f"{torch.tensor(2.5678):.2f}", f"{torch.tensor(3):>5}", f"{torch.tensor([1.5])}", format(torch.tensor(True), "")],
     "format of several with a spec": lambda torch: f"{torch.ones(2):.2f}",
-    "format in % style": lambda torch: "%.3f %d" % (torch.tensor(2.5), torch.tensor(3)),
+    "format in % style": lambda torch: "%.3f %d" % (torch.tensor(2.5), torch.tensor(3)),  # noqa: UP031
     "size": lambda torch: [torch.zeros(2, 3).size(), torch.zeros(2, 3).size(-1), torch.zeros(2, 3).size(dim=0), torch.zeros(()).size()],
     "size beyond": lambda torch: torch.zeros(2, 3).size(2),
     "size of a 0-d tensor": lambda torch: torch.zeros(()).size(0),

@@ -106,7 +106,7 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
         if strict:
             _check_strict(outs)
         if v is not None:
-            many_v, vs = _as_tuple(v, "v", "vjp")
+            _, vs = _as_tuple(v, "v", "vjp")
             vs = _differentiable(vs, create_graph)
             _check_vector(vs, outs, many_out)
         elif len(outs) != 1 or outs[0].numel() != 1:

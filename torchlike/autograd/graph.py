@@ -5,15 +5,14 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torchlike._src.autograd.backward import GradientEdge as GradientEdge
-from torchlike._src.autograd.backward import current
-from torchlike._src.autograd.backward import gradient_edge as get_gradient_edge
-from torchlike._src.autograd.saving import disable_saved_tensors_hooks as disable_saved_tensors_hooks
-from torchlike._src.autograd.saving import save_on_cpu as save_on_cpu
-from torchlike._src.autograd.saving import saved_tensors_hooks as saved_tensors_hooks
+from torchlike._src.autograd.backward import GradientEdge as GradientEdge, current, gradient_edge as get_gradient_edge
+from torchlike._src.autograd.saving import (
+    disable_saved_tensors_hooks as disable_saved_tensors_hooks,
+    save_on_cpu as save_on_cpu,
+    saved_tensors_hooks as saved_tensors_hooks,
+)
 from torchlike._src.tensor.core import Tensor
-from torchlike._src.tensor.tape import GradNode as Node
-from torchlike._src.tensor.tape import RemovableHandle
+from torchlike._src.tensor.tape import GradNode as Node, RemovableHandle
 
 __all__ = [
     "GradientEdge", "Node", "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version", "register_multi_grad_hook",

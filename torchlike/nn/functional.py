@@ -9,12 +9,14 @@ import torchlike as torch
 from torchlike._src.operators.registry import ops
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.install import public_names
-from torchlike.nn._multi_head_attention import _canonical_mask as _canonical_mask
-from torchlike.nn._multi_head_attention import _in_projection as _in_projection
-from torchlike.nn._multi_head_attention import _in_projection_packed as _in_projection_packed
-from torchlike.nn._multi_head_attention import _mha_shape_check as _mha_shape_check
-from torchlike.nn._multi_head_attention import _none_or_dtype as _none_or_dtype
-from torchlike.nn._multi_head_attention import multi_head_attention_forward as multi_head_attention_forward
+from torchlike.nn._multi_head_attention import (
+    _canonical_mask as _canonical_mask,
+    _in_projection as _in_projection,
+    _in_projection_packed as _in_projection_packed,
+    _mha_shape_check as _mha_shape_check,
+    _none_or_dtype as _none_or_dtype,
+    multi_head_attention_forward as multi_head_attention_forward,
+)
 
 _PREFIX = "nn.functional."
 globals().update({name.removeprefix(_PREFIX): fn for name, fn in public_names().items() if name.startswith(_PREFIX)})

@@ -1,7 +1,6 @@
 """Optimizers: `torch.optim` on JAX. Each is also an optax transformation (``Adam.transform(...)``)."""
 
-from torchlike.optim import lr_scheduler as lr_scheduler
-from torchlike.optim import swa_utils as swa_utils
+from torchlike.optim import lr_scheduler as lr_scheduler, swa_utils as swa_utils
 from torchlike.optim._adafactor import Adafactor as Adafactor
 from torchlike.optim._muon import Muon as Muon
 from torchlike.optim._optax import from_optax as from_optax

@@ -58,8 +58,8 @@ class BackwardHook:
         self.n_outputs = -1
         self.without_gradient: dict[int, Any] = {}
         #: Which arguments passed through the input node; None if no gradient flows there.
-        self.input_tensors_index: list[int] | None = None
-        self.output_tensors_index: list[int] | None = None
+        self.input_tensors_index: Any = None
+        self.output_tensors_index: Any = None
 
     def setup_input_hook(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Pass the tensors among a call's arguments through the input node."""

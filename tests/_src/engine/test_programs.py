@@ -255,7 +255,7 @@ def test_other_results_held_are_another_program():
 def test_an_optimizers_old_values_are_donated_but_not_what_the_user_still_holds():
     model, optimizer, x, y = _model()
     weight = model[0].weight
-    for i in range(3):
+    for _ in range(3):
         held = weight.detach().clone()
         expected = held.numpy().copy()
         kept = weight.data

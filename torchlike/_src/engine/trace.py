@@ -232,7 +232,7 @@ class Recorder:
         key = (forward.call, forward.mask, given, *refs)
         node = self.node.children.get(key)
         if node is None:
-            numbers = tuple([pullback.index, *[ct.index for ct in cotangents if ct is not None]])
+            numbers = (pullback.index, *[ct.index for ct in cotangents if ct is not None])
             call = Pullback(forward.call, forward.outs[:-1], given)
             node = self._grow(key, call, numbers, size, 0, 0, forward.grads)
         return self.push(node)

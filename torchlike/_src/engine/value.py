@@ -1,6 +1,6 @@
 """What an op reads and makes: a value whose shape, dtype and place are known at once, its data perhaps later."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import jax
 import numpy as np
@@ -15,7 +15,7 @@ class Place:
 
     _all: ClassVar[dict[tuple[str, int], Any]] = {}
 
-    def __new__(cls, platform: str, index: int = 0) -> "Place":
+    def __new__(cls, platform: str, index: int = 0) -> Self:
         place = cls._all.get((platform, index))
         if place is None:
             place = cls._all[platform, index] = super().__new__(cls)
@@ -23,7 +23,7 @@ class Place:
         return place
 
     @property
-    def device(self) -> jax.Device:
+    def device(self) -> Any:
         if self._device is None:
             self._device = jax.local_devices(backend=self.platform)[self.index]
         return self._device
@@ -128,6 +128,6 @@ def device_value(array: jax.Array, place: Place | None = None) -> Value:
     return Value(aval(array.shape, array.dtype, place), array)
 
 
-def local_index(device: jax.Device) -> int:
+def local_index(device: Any) -> int:
     """The index of a device among this process's devices of its platform."""
     return jax.local_devices(backend=device.platform).index(device)

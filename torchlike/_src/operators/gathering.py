@@ -195,7 +195,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
     if input.shape and input.shape[axis]:
         indices = ops.remainder(indices, input.shape[axis])  # torch wraps them, more than once if need be
     a, b = list(input.shape), list(indices.shape)
-    common = list(broadcast_shapes(tuple(a[:axis] + [1] + a[axis + 1 :]), tuple(b[:axis] + [1] + b[axis + 1 :])))
+    common = list(broadcast_shapes((*a[:axis], 1, *a[axis + 1 :]), (*b[:axis], 1, *b[axis + 1 :])))
     full = input.expand([*common[:axis], a[axis], *common[axis + 1 :]])
     return ops.gather(full, axis, indices.expand([*common[:axis], b[axis], *common[axis + 1 :]]), **into)
 

@@ -1,6 +1,5 @@
 """Histograms with edges of one's own, over one or several dimensions. ``histc`` and ``bincount`` are in `statistics.py`."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,7 @@ def _histogramdd(
     if x.dtype.name not in ("float32", "float64"):
         raise NotImplementedError(f"\"histogramdd\" not implemented for '{scalar_type(x.dtype)}'")
     flat = x.reshape(-1, x.shape[-1] if name == "histogramdd" else 1)
-    bins: Sequence[Any] = counts if edges is None else [np.asarray(e) for e in edges]
+    bins: Any = counts if edges is None else [np.asarray(e) for e in edges]
     w = None if weight is None else np.asarray(weight)
     if w is not None:
         if w.dtype != x.dtype:

@@ -194,7 +194,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
             stacklevel=2,
         )
     swap = indexing == "xy" and len(tensors) >= 2
-    order = [tensors[1], tensors[0], *tensors[2:]] if swap else list(tensors)
+    order = [tensors[1], tensors[0], *tensors[2:]] if swap else list(tensors)  # pyright: ignore[reportGeneralTypeIssues]
     shape = [t.numel() for t in order]
     n = len(order)
     grids = [t.reshape([-1 if j == i else 1 for j in range(n)]).expand(shape) for i, t in enumerate(order)]

@@ -26,7 +26,7 @@ def _at(x: Array, target: Array, axis: int) -> Array:
 def _hits(target: Array, classes: int, axis: int) -> Array:
     """One-hot of ``target`` along ``axis``: a comparison, which XLA fuses into what reads it, unlike a scatter."""
     target = jnp.expand_dims(target, axis)
-    shape = target.shape[:axis] + (classes,) + target.shape[axis + 1 :]
+    shape = (*target.shape[:axis], classes, *target.shape[axis + 1 :])
     return lax.broadcasted_iota(target.dtype, shape, axis) == target
 
 
@@ -53,7 +53,7 @@ def _logits_nll(logits: Array, target: Array, axis: int) -> tuple[Array, Array]:
 
 
 def _logits_nll_fwd(logits: Array, target: Array, axis: int) -> Any:
-    nll, lse = _logits_nll(logits, target, axis)
+    nll, lse = _logits_nll(logits, target, axis)  # pyright: ignore[reportGeneralTypeIssues]
     return (nll, lse), (logits, target, lse)
 
 
@@ -113,7 +113,7 @@ def _reduce_classes(
     if shares is not None:
         loss = loss * shares
     if smoothing:
-        loss = loss * (1 - smoothing) + smooth * smoothing
+        loss = loss * (1 - smoothing) + smooth * smoothing  # pyright: ignore[reportOptionalOperand]
     loss = jnp.where(kept, loss, 0)
     if reduction == "none":
         return loss
@@ -182,7 +182,7 @@ def cross_entropy(
     if weight is not None:
         weight = lax.stop_gradient(weight.astype(logits.dtype))
     safe = jnp.where(target == ignore_index, 0, target).astype(target.dtype)
-    loss, lse = _logits_nll(logits, safe, axis)
+    loss, lse = _logits_nll(logits, safe, axis)  # pyright: ignore[reportGeneralTypeIssues]
     smooth = None
     if label_smoothing:
         classes = input.shape[axis]

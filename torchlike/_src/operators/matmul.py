@@ -1,5 +1,6 @@
 """Products of vectors and matrices. Contractions by subscripts are in `contraction`."""
 
+import itertools
 from typing import Any
 
 import jax.numpy as jnp
@@ -360,7 +361,7 @@ def multi_dot(tensors: Arrays) -> Array:
                 raise RuntimeError(f"multi_dot(): the {where} tensor must be 1D or 2D but got {t.ndim}D")
             raise RuntimeError(f"multi_dot(): tensor {i} must be 2D but got {t.ndim}D")
     chain = [first[None] if first.ndim == 1 else first, *tensors[1:-1], last[:, None] if last.ndim == 1 else last]
-    for a, b in zip(chain, chain[1:], strict=False):
+    for a, b in itertools.pairwise(chain):
         _check_product(a, b)
     result = _chain(chain)
     return result.reshape((() if first.ndim == 1 else result.shape[:1]) + (() if last.ndim == 1 else result.shape[1:]))

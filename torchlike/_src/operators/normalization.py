@@ -160,7 +160,7 @@ def batch_norm_train(
     axes = (0, *range(2, input.ndim))
     parameters = (weight, bias, running_mean, running_var)
     kept = None if any(p is not None and p.dtype != input.dtype for p in parameters) else input.dtype
-    result, mean, var = affine_norm(input, _per_channel(weight, input.ndim), _per_channel(bias, input.ndim), axes, eps, kept)
+    result, mean, var = affine_norm(input, _per_channel(weight, input.ndim), _per_channel(bias, input.ndim), axes, eps, kept)  # pyright: ignore[reportGeneralTypeIssues]
     mean, var = mean.reshape(channels), var.reshape(channels)
     count = input.size // max(channels, 1)
     unbiased = var * (count / (count - 1) if count > 1 else math.nan)

@@ -14,8 +14,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.registry import Array, Arrays, Number, Seed, Size, composite, op, ops
-from torchlike._src.random import generator as generators
-from torchlike._src.random import sampling
+from torchlike._src.random import generator as generators, sampling
 
 _CHANNELS = 2  # the dimensions (N, C)
 _ALPHA = 1.7580993408473766  # minus the limit of SELU at -inf

@@ -45,7 +45,7 @@ def _lstm_direction(pre: Array, states: list[Array], weights: list[Array], mask:
     h0, c0 = states
     if len(weights) % 2:  # with a projection of h, which autodiff handles: rare, and small beside the rest
         return _projected_lstm(pre, h0, c0, weights[1], weights[-1], mask, reverse)
-    hs, h, c = lstm_scan(pre, h0, c0, weights[1], mask, reverse)
+    hs, h, c = lstm_scan(pre, h0, c0, weights[1], mask, reverse)  # pyright: ignore[reportGeneralTypeIssues]
     return hs, [h, c]
 
 
@@ -63,13 +63,13 @@ def _projected_lstm(pre: Array, h0: Array, c0: Array, u: Array, projection: Arra
 
 
 def _gru_direction(pre: Array, states: list[Array], weights: list[Array], mask: Array | None, reverse: bool) -> Any:
-    hs, h = gru_scan(pre, states[0], weights[1], weights[3] if len(weights) > 2 else None, mask, reverse)
+    hs, h = gru_scan(pre, states[0], weights[1], weights[3] if len(weights) > 2 else None, mask, reverse)  # pyright: ignore[reportGeneralTypeIssues]
     return hs, [h]
 
 
 def _rnn_direction(relu: bool) -> Direction:
     def direction(pre: Array, states: list[Array], weights: list[Array], mask: Array | None, reverse: bool) -> Any:
-        hs, h = rnn_scan(pre, states[0], weights[1], mask, relu, reverse)
+        hs, h = rnn_scan(pre, states[0], weights[1], mask, relu, reverse)  # pyright: ignore[reportGeneralTypeIssues]
         return hs, [h]
 
     return direction

@@ -9,25 +9,33 @@ record (`Op`) that is kept here. Turning records into functions of Tensors is `t
 import inspect
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, NewType
+from typing import Any, NewType, TypeAlias
 
 import jax
 
 Array = jax.Array
 Arrays = Sequence[Array]
-#: A Tensor or a Python number that takes part in type promotion; arrives as an array or as a number.
-Operand = NewType("Operand", object)
-#: A Python number. Arrives as a Python number, or as a weakly typed traced scalar once it changes between steps.
-Number = NewType("Number", object)
-#: A number that is an input of the program from the start (learning rate, step count).
-Live = NewType("Live", object)
-#: A random seed (uint64 traced scalar), filled in by the generator; the public form is ``generator=None``.
-Seed = NewType("Seed", object)
-#: A tuple of ints; the method form also takes them one by one: ``x.view(2, 3)``.
-Size = NewType("Size", object)
+if typing.TYPE_CHECKING:  # to a type checker they are what arrives
+    Operand: TypeAlias = Any
+    Number: TypeAlias = Any
+    Live: TypeAlias = Any
+    Seed: TypeAlias = Any
+    Size: TypeAlias = Sequence[Any]
+    Numbers: TypeAlias = Sequence[Any]
+else:
+    #: A Tensor or a Python number that takes part in type promotion; arrives as an array or as a number.
+    Operand = NewType("Operand", object)
+    #: A Python number. Arrives as a Python number, or as a weakly typed traced scalar once it changes between steps.
+    Number = NewType("Number", object)
+    #: A number that is an input of the program from the start (learning rate, step count).
+    Live = NewType("Live", object)
+    #: A random seed (uint64 traced scalar), filled in by the generator; the public form is ``generator=None``.
+    Seed = NewType("Seed", object)
+    #: A tuple of ints; the method form also takes them one by one: ``x.view(2, 3)``.
+    Size = NewType("Size", object)
 
-#: A tuple of Python ints that may change between steps, like the starts of slices; each is a `Number`.
-Numbers = NewType("Numbers", object)
+    #: A tuple of Python ints that may change between steps, like the starts of slices; each is a `Number`.
+    Numbers = NewType("Numbers", object)
 
 _KINDS = {
     Array: "tensor",

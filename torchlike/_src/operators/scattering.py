@@ -243,7 +243,7 @@ def _limit(dtype: np.dtype, sign: int) -> Any:
     """The least (``sign`` -1) or greatest number of a dtype."""
     if CATEGORY[dtype] == FLOAT:
         return np.asarray(sign * np.inf, dtype)
-    if dtype == bool:
+    if dtype.kind == "b":
         return np.asarray(sign > 0)
     return np.iinfo(dtype).max if sign > 0 else np.iinfo(dtype).min
 

@@ -148,7 +148,7 @@ def cov(input: Array, *, correction: int = 1, fweights: Array | None = None, awe
         mean = jnp.sum(x * weights, 1, keepdims=True) / total
     if aweights is not None and correction != 0:
         extra = aweights if fweights is None else aweights * weights
-        freedom = total - correction * jnp.sum(weights * extra if fweights is None else extra) / total
+        freedom = total - correction * jnp.sum(weights * extra if fweights is None else extra) / total  # pyright: ignore[reportOptionalOperand]
     else:
         freedom = total - correction
     freedom = jnp.maximum(jnp.asarray(freedom).astype(jnp.real(x).dtype), 0)

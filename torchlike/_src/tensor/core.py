@@ -288,7 +288,7 @@ class Tensor:
         n = len(shape)
         if not -max(n, 1) <= dim < max(n, 1) or n == 0:
             if n == 0:
-                raise IndexError("Dimension specified as %d but tensor has no dimensions" % dim)
+                raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
             raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
         return shape[dim]
 
@@ -485,7 +485,8 @@ class Tensor:
             if value.dtype is not self.dtype:
                 raise RuntimeError(
                     f"attempting to assign a gradient with dtype '{_CPP_NAMES.get(value.dtype.name, value.dtype.name)}' to a tensor "
-                    f"with grad_dtype '{dtypes.SCALAR_NAMES[self.dtype]}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). "
+                    f"with grad_dtype '{dtypes.SCALAR_NAMES[self.dtype]}'. The gradient must match "
+                    "the tensor's grad_dtype (defaults to the tensor's dtype). "
                     "You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
                     "grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems "
                     "that assume they match."
@@ -594,7 +595,8 @@ class Tensor:
         storage = self._storage
         if storage.__class__ is not SharedStorage:
             array = self._array("numpy()")
-            order = None if self._geometry is None else sorted(range(array.ndim), key=lambda d: -self._geometry[0][d])
+            strides = None if self._geometry is None else self._geometry[0]
+            order = None if strides is None else sorted(range(array.ndim), key=lambda d: -strides[d])
             if order is None or order == list(range(array.ndim)):
                 memory = np.array(array)
             else:  # channels-last and the like: dimensions in the order of the strides

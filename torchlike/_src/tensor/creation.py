@@ -218,7 +218,8 @@ empty_like = _like("empty_like", 0)
 
 @composite("full_like", method=False)
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
-              requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
+              requires_grad: bool = False, pin_memory: bool = False,
+              memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
     """`full` with the shape, dtype and device of ``input``."""
     return _fill_like(input, _fill_value(fill_value, "full_like"), dtype, device, requires_grad, memory_format, "full_like")
 

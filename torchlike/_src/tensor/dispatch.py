@@ -51,9 +51,9 @@ class Kernel:
     """
 
     __slots__ = (
-        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords", "layout",
-        "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional", "promote", "returns",
-        "saves", "saves_known", "saves_nothing", "saves_results",
+        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords",
+        "layout", "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional",
+        "promote", "returns", "saves", "saves_known", "saves_nothing", "saves_results",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:

@@ -328,7 +328,7 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
     wanted = None if dtype is None else dtypes.OF_NUMPY[np_dtype(dtype)]
     if isinstance(obj, (np.ndarray, np.generic)):
         obj = from_numpy(obj if isinstance(obj, np.ndarray) else np.array(obj))
-        shared = not obj.ndim == 0 or copy is False
+        shared = obj.ndim != 0 or copy is False
         if not shared:
             obj = obj.clone()
     if isinstance(obj, Tensor):

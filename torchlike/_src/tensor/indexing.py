@@ -46,7 +46,7 @@ def _consumed(item: Any) -> int:
 
 def _as_index(item: Any) -> Any:
     """Lists, arrays and ranges as index tensors; other things as they are."""
-    if isinstance(item, (list, range)) or (isinstance(item, tuple)):
+    if isinstance(item, (list, range, tuple)):
         array = np.asarray([np.asarray(i._numpy("an index")) if isinstance(i, Tensor) else i for i in item])
         if array.size == 0 and array.dtype.kind == "f":
             array = array.astype(np.int64)

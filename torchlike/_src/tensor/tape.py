@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from torchlike._src.engine.program import ARRAY, Nest
-from torchlike._src.engine.trace import Node as TrieNode
-from torchlike._src.engine.trace import local
+from torchlike._src.engine.trace import Node as TrieNode, local
 from torchlike._src.engine.value import Value
 
 _order = itertools.count()
@@ -141,10 +140,10 @@ class GradNode:
             if param.name in _STATISTICS:
                 bits += item is ARRAY
                 continue
-            if item is None and (param.kind == "tensor?" and layer or param.kind == "operand?" and clamp):
+            if item is None and ((param.kind == "tensor?" and layer) or (param.kind == "operand?" and clamp)):
                 out.append(None)
                 continue
-            for one in item if item.__class__ is Nest else (item,):
+            for one in item if item.__class__ is Nest else (item,):  # pyright: ignore[reportOptionalIterable]
                 if one is ARRAY:
                     if mask >> bits & 1:
                         out.append(edge)

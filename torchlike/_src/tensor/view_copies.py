@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torchlike._src.operators.registry import composite
-from torchlike._src.tensor import layouts
-from torchlike._src.tensor import view_functions as views
+from torchlike._src.tensor import layouts, view_functions as views
 from torchlike._src.tensor.conversion import clone
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.install import deliver

@@ -1,5 +1,6 @@
 """The public functions that make views: argument checks and sizes; what a view is stands in `views.py`."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -247,7 +248,7 @@ def t(input: Tensor) -> Tensor:
 def adjoint(input: Tensor) -> Tensor:
     """Swap the last two dimensions, and conjugate."""
     if input.ndim < 2:
-        raise RuntimeError("tensor.adjoint() is only supported on matrices or batches of matrices. Got %d-D tensor." % input.ndim)
+        raise RuntimeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
     out = transpose(input, -2, -1)
     return conj(out)
 
@@ -258,7 +259,7 @@ def _reversed(self: Tensor) -> Tensor:
 
 def _matrix_transposed(self: Tensor) -> Tensor:
     if self.ndim < 2:
-        raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor." % self.ndim)
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
     return transpose(self, -2, -1)
 
 
@@ -598,7 +599,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     else:
         cuts = [i.__index__() for i in indices_or_sections]
     edges = [0, *[min(max(c + total if c < 0 else c, 0), total) for c in cuts], total]
-    return tuple([slice_along(input, d, a, max(a, b)) for a, b in zip(edges, edges[1:], strict=False)])
+    return tuple([slice_along(input, d, a, max(a, b)) for a, b in itertools.pairwise(edges)])
 
 
 def _split_along(name: str, least: int, dim_of: Any) -> Any:
@@ -776,7 +777,8 @@ def view_as_complex(input: Tensor) -> Tensor:
     """Pairs of reals as a complex tensor."""
     if not input.is_floating_point() or input.dtype is dtypes.bfloat16:
         raise RuntimeError(
-            f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {dtypes.SCALAR_NAMES[input.dtype]}"
+            f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
+            f"{dtypes.SCALAR_NAMES[input.dtype]}"
         )
     if input.ndim == 0:
         raise RuntimeError("Input tensor must have one or more dimensions")

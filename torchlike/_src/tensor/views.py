@@ -470,7 +470,11 @@ _SAME_IF_SHAPED_ALIKE = (reshape, expand)
 
 
 def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry, grad_name: str | None) -> Tensor:
-    if geometry[0] == source._aval().shape and op in _SAME_IF_SHAPED_ALIKE and not (source._requires_grad and local.recorder.grad):
+    if (
+        geometry[0] == source._aval().shape
+        and op in _SAME_IF_SHAPED_ALIKE
+        and not (source._requires_grad and local.recorder.grad)
+    ):
         view = dispatch._new(source._value())
     else:
         view = record(op.kernel, (source, *args))

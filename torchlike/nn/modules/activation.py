@@ -7,8 +7,7 @@ from typing import Any
 
 import torchlike as torch
 from torchlike._src.tensor.core import Tensor
-from torchlike.nn import functional as F
-from torchlike.nn import init as nn_init
+from torchlike.nn import functional as F, init as nn_init
 from torchlike.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torchlike.nn.modules.module import Module
 from torchlike.nn.parameter import Parameter

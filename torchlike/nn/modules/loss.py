@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torchlike._src.tensor.core import Tensor
-from torchlike.nn import _reduction as _Reduction
-from torchlike.nn import functional as F
+from torchlike.nn import _reduction as _Reduction, functional as F
 from torchlike.nn.modules.distance import PairwiseDistance
 from torchlike.nn.modules.linear import Linear
 from torchlike.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions

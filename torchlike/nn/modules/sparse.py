@@ -6,8 +6,7 @@ from typing import Any
 
 import torchlike as torch
 from torchlike._src.tensor.core import Tensor
-from torchlike.nn import functional as F
-from torchlike.nn import init
+from torchlike.nn import functional as F, init
 from torchlike.nn.modules.module import Module
 from torchlike.nn.parameter import Parameter
 

@@ -1,9 +1,13 @@
 """Tools for modules and their parameters: clipping, packing, parametrizing, fusing."""
 
 from torchlike.nn.utils import parametrizations, parametrize, rnn, stateless
-from torchlike.nn.utils.clip_grad import _clip_grads_with_norm_ as clip_grads_with_norm_
-from torchlike.nn.utils.clip_grad import _get_total_norm as get_total_norm
-from torchlike.nn.utils.clip_grad import clip_grad_norm, clip_grad_norm_, clip_grad_value_
+from torchlike.nn.utils.clip_grad import (
+    _clip_grads_with_norm_ as clip_grads_with_norm_,
+    _get_total_norm as get_total_norm,
+    clip_grad_norm,
+    clip_grad_norm_,
+    clip_grad_value_,
+)
 from torchlike.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
 from torchlike.nn.utils.fusion import (
     fuse_conv_bn_eval,

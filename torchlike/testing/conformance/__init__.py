@@ -9,8 +9,6 @@ of expected failures.
 
 from torchlike.testing.conformance.bridge import Bridge as Bridge
 from torchlike.testing.conformance.compare import difference as difference
-from torchlike.testing.conformance.runner import Job as Job
-from torchlike.testing.conformance.runner import Report as Report
-from torchlike.testing.conformance.runner import execute as execute
+from torchlike.testing.conformance.runner import Job as Job, Report as Report, execute as execute
 
 __all__ = ["Bridge", "Job", "Report", "difference", "execute"]

@@ -120,7 +120,7 @@ def entries(patterns: list[str] | None = None) -> Iterator[Entry]:
     """The entries of `op_db`, those whose name starts with or equals one of `patterns` (all by default)."""
     from torch.testing._internal import common_methods_invocations as database
 
-    database.wrapper_set_seed = wrapper_set_seed
+    database.wrapper_set_seed = wrapper_set_seed  # pyright: ignore[reportPrivateImportUsage]
     for info in database.op_db:
         entry = Entry(info)
         if info.name not in OUT_OF_SCOPE and matches(entry.name, patterns):

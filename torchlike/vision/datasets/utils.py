@@ -5,7 +5,7 @@ from torchlike.vision.datasets.download import (
     download_and_extract_archive,
     download_url,
     extract_archive,
+    md5_of as calculate_md5,
 )
-from torchlike.vision.datasets.download import md5_of as calculate_md5
 
 __all__ = ["calculate_md5", "check_integrity", "download_and_extract_archive", "download_url", "extract_archive"]

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from PIL import ImageEnhance as ImageEnhance
-from PIL import ImageOps as ImageOps
+from PIL import ImageEnhance as ImageEnhance, ImageOps as ImageOps
 
 _WIDE = {"I": np.int32, "I;16": np.int16, "F": np.float32}
 

@@ -11,8 +11,7 @@ import numpy as np
 import PIL.Image
 
 import torchlike as torch
-from torchlike.vision.transforms import _functional_pil as pil
-from torchlike.vision.transforms import _functional_tensor as tensors
+from torchlike.vision.transforms import _functional_pil as pil, _functional_tensor as tensors
 
 
 class InterpolationMode(Enum):
