@@ -204,9 +204,7 @@ def _slope_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> t
     return _slope(p, target), by_p * tangents[0] - tangents[1] / jnp.maximum((1 - p) * p, 1e-12)
 
 
-@op(
-    "nn.functional.binary_cross_entropy", saves=("input", "target", "weight"), without_grad={"weight": "binary_cross_entropy"}
-)
+@op("nn.functional.binary_cross_entropy", saves=("input", "target", "weight"), without_grad={"weight": "binary_cross_entropy"})
 def binary_cross_entropy(
     input: Array,
     target: Array,

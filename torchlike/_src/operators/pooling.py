@@ -56,7 +56,8 @@ def _window(
         raise RuntimeError(f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input")
     if n == 1:  # torch pools a row as an image of height 1, and says so
         _window_of(name, (*x.shape[:-1], 1, x.shape[-1]), (1, *kernel), (1, *stride), (0, *padding), (1, *dilation), ceil_mode)
-    return Window(x.shape[-n:], kernel, stride, padding, dilation, _window_of(name, x.shape, kernel, stride, padding, dilation, ceil_mode))
+    out = _window_of(name, x.shape, kernel, stride, padding, dilation, ceil_mode)
+    return Window(x.shape[-n:], kernel, stride, padding, dilation, out)
 
 
 def _window_of(
@@ -112,9 +113,7 @@ def _window_of(
     return tuple(out)
 
 
-def _check_max_pool1d(
-    input: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> None:
+def _check_max_pool1d(input: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
     """What torch checks, in words of its own, where no indices are asked for."""
     if input.ndim not in (2, 3) or 0 in input.shape[-2:]:
         raise RuntimeError(
@@ -136,9 +135,7 @@ def _check_max_pool1d(
     if p < 0:
         raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {p}")
     if p > k // 2:
-        raise RuntimeError(
-            f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
-        )
+        raise RuntimeError(f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}")
     if d <= 0:
         raise RuntimeError(f"max_pool1d() dilation must be greater than zero, but got {d}")
     out = (input.shape[-1] + 2 * p - d * (k - 1) - 1 + (s - 1 if ceil_mode else 0)) // s + 1
