@@ -46,9 +46,7 @@ def _input_mask(input: Tensor, mask: Tensor) -> Tensor:
     """The mask as booleans, one for each element of ``input``."""
     if mask.shape != input.shape:
         if mask.ndim > input.ndim:
-            raise IndexError(
-                "_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)"
-            )
+            raise IndexError("_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)")
         mask = torch.broadcast_to(mask, input.shape)
     return mask.to(dtype=torch.bool)
 
@@ -141,8 +139,7 @@ def mean(
     dtype = input.dtype if dtype is None else dtype
     if not (dtype.is_floating_point or dtype.is_complex):
         raise ValueError(
-            f"mean(): Could not infer output dtype. {source} dtype must be either a floating point or complex dtype. "
-            f"Got: {dtype}"
+            f"mean(): Could not infer output dtype. {source} dtype must be either a floating point or complex dtype. Got: {dtype}"
         )
     return sum(input, dim, keepdim=keepdim, dtype=dtype, mask=mask) / _count(input, dim, bool(keepdim), mask)
 
@@ -163,9 +160,7 @@ def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = 
     return found.to(dtype=dtype or given)
 
 
-def logsumexp(
-    input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None
-) -> Tensor:
+def logsumexp(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None) -> Tensor:
     """The logarithm of the sum of the exponentials of what the mask leaves in."""
     filled = input
     if mask is not None:

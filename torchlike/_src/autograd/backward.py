@@ -166,6 +166,8 @@ def run(
                 _collect(node, cotangents, wanted, collected)
                 continue
             made = backward_of(node, cotangents, create_graph)
+            if node.paths is not None:
+                made = _along_paths(node, made, cotangents)
             if node.post_hooks:
                 made = _run_post_hooks(node, made, cotangents, create_graph)
             if node.forward_trace is not None and rec.modes.get("check_nan", True):
@@ -308,30 +310,23 @@ def _places(call: Call) -> list[int]:
     return places
 
 
-def _find_needed(trie: Any, kernel: Kernel, primals: Sequence[Any], cotangents: Sequence[Any], numbers: Any) -> int:
-    """Which of the arrays that an op read its gradient depends on in a differentiable way, as a mask.
+def _paths(trie: Any, backward: Kernel, primals: Sequence[Any], cotangents: Sequence[Any], numbers: Any) -> tuple[int, ...]:
+    """For each gradient of an op, what it depends on in a differentiable way: a mask of what the op read, then of the cotangents.
 
-    What the op declares counts, since torch gives zeros, not None, for an input that was saved though no gradient comes
-    back to it; where it declares nothing, what its backward does.
+    This is read off what JAX makes of the backward, and adds to it what the op declares, see `registry.op`: torch gives zeros,
+    not None, where its formula for the gradient is differentiated though the derivative is zero.
     """
-    backward, kernel, mask = kernel, trie.call.kernel, trie.mask
+    structs = [v.aval.struct if hasattr(v, "aval") else v.struct for v in primals], [t._aval().struct for t in cotangents]
+    found = dependence(lambda p, c: backward(tuple(p), tuple(c), numbers), *structs)
     places = _places(trie.call)
-    if not kernel.saves_known:
-        structs = [v.aval.struct if hasattr(v, "aval") else v.struct for v in primals], [t._aval().struct for t in cotangents]
-        return dependence(lambda p, c: backward(tuple(p), tuple(c), numbers), *structs)
-    if any(trie.outs[k].dtype.kind in "fcV" for k, _ in kernel.saves_results):
-        return -1
-    found = 0
-    for i, needs in kernel.saves:
-        if needs is None or any(places[k] & mask for k in needs):
-            found |= places[i]
-    for i in kernel.depends:
-        found |= places[i]
-    return found
+    declared = 0
+    for i in trie.call.kernel.depends:
+        declared |= places[i]
+    return tuple([mask | declared for mask in found])
 
 
 _vjp_kernels: dict[Any, Kernel] = {}
-_needed: dict[Any, int] = {}
+_known_paths: dict[Any, tuple[int, ...]] = {}
 
 
 def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph: bool) -> Sequence[Any]:
@@ -347,10 +342,13 @@ def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph
     some = [as_tensor(ct, create_graph) for ct in cotangents if ct is not None]
     numbers = tuple(node.numbers or ())
     read = node.avals if node.values is None else node.values
-    avals = (*key, trie.outs, tuple([v if node.values is None else v.aval for v in read]))
-    needed = _needed.get(avals)
-    if needed is None:
-        needed = _needed[avals] = _find_needed(trie, kernel, read, some, numbers)
+    known = (*key, trie.outs, tuple([v if node.values is None else v.aval for v in read]))
+    paths = _known_paths.get(known)
+    if paths is None:
+        paths = _known_paths[known] = _paths(trie, kernel, read, some, numbers)
+    needed = 0
+    for path in paths:
+        needed |= path
     edges = iter(node.edges)
     primals = []
     for i, v in enumerate(read):
@@ -364,8 +362,26 @@ def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph
                 else:
                     t._node, t._number = target, number
         primals.append(t)
+    some = [t if needed >> k & 1 else t.detach() for k, t in enumerate(some, len(primals))]
     made = record(kernel, (primals, some, numbers))
-    return made if isinstance(made, tuple) else (made,)
+    made = made if isinstance(made, tuple) else (made,)
+    for t, path in zip(made, paths, strict=True):
+        if t._node is not None:
+            t._node.paths = paths
+            if not path:
+                t._node, t._number, t._requires_grad = None, 0, False
+    return made
+
+
+def _along_paths(node: GradNode, made: Sequence[Any], cotangents: list[Any]) -> list[Any]:
+    """The gradients that a backward's own backward makes, None where nothing leads to them from the cotangents given."""
+    reached = 0
+    for path, ct in zip(node.paths, cotangents, strict=True):
+        if ct is not None:
+            reached |= path
+    mask = node.trie.mask  # type: ignore[union-attr]
+    inputs = [i for i in range(mask.bit_length()) if mask >> i & 1]
+    return [g if reached >> i & 1 else None for g, i in zip(made, inputs, strict=True)]
 
 
 def _zeros(a: Any) -> Tensor:

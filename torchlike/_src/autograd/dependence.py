@@ -4,29 +4,27 @@ A second gradient exists where there is a differentiable path from an input, thr
 knows these paths from its formulas; here they are found in what JAX makes of the pullback.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-#: Primitives without a derivative, though their results are floating point: nothing flows through them.
-_FLAT = frozenset(("ceil", "floor", "round", "sign", "stop_gradient", "population_count", "clz"))
+#: Primitives without a derivative, though their results are floating point: nothing flows through them. Not so ``sign``:
+#: torch differentiates it, to zeros, where it is a part of a formula, as in that of `abs`.
+_FLAT = frozenset(("ceil", "floor", "round", "stop_gradient"))
 
 
-def dependence(backward: Callable[..., Any], *groups: Any) -> int:
-    """Which of the first group's arrays the results depend on in a differentiable way, as a mask.
+def dependence(function: Callable[..., Any], *groups: Any) -> list[int]:
+    """For each result, which of the arrays it depends on in a differentiable way, as a mask.
 
     Args:
-        backward: pure.
-        groups: its arguments, `jax.ShapeDtypeStruct` for arrays.
+        function: pure.
+        groups: its arguments, lists of `jax.ShapeDtypeStruct`; the mask counts through them all.
     """
-    jaxpr = jax.make_jaxpr(backward)(*groups).jaxpr
-    sources: dict[Any, int] = {v: 1 << i for i, v in enumerate(jaxpr.invars[: len(groups[0])])}
-    found = 0
-    for mask in _flow(jaxpr, [sources.get(v, 0) for v in jaxpr.invars]):
-        found |= mask
-    return found
+    jaxpr = jax.make_jaxpr(function)(*groups).jaxpr
+    return _flow(jaxpr, [1 << i for i in range(len(jaxpr.invars))])
 
 
 def _flow(jaxpr: Any, inputs: Sequence[int]) -> list[int]:
@@ -48,11 +46,11 @@ def _through(eqn: Any, given: list[int]) -> list[int]:
     name = eqn.primitive.name
     if name in _FLAT or not any(given):
         return [0] * len(eqn.outvars)
+    if name == "cond":  # the first operand chooses
+        ways = [_flow(branch.jaxpr, given[1:]) for branch in eqn.params["branches"]]
+        return [functools.reduce(int.__or__, masks) for masks in zip(*ways, strict=True)]
     inner = eqn.params.get("jaxpr") or eqn.params.get("call_jaxpr") or eqn.params.get("fun_jaxpr")
     inner = getattr(inner, "jaxpr", inner)
-    if name in ("scan", "while", "cond") or inner is None or len(inner.invars) != len(given):
-        everything = 0
-        for mask in given:
-            everything |= mask
-        return [everything] * len(eqn.outvars)
+    if name in ("scan", "while") or inner is None or len(inner.invars) != len(given):
+        return [functools.reduce(int.__or__, given)] * len(eqn.outvars)
     return _flow(inner, given)

@@ -1,7 +1,7 @@
 """From a path of recorded ops to an XLA program: one for the whole path, or one for each op."""
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ class Call:
 
     __slots__ = ("jit", "kernel", "pullbacks", "shapes", "template")
 
-    _all: dict[Hashable, "Call"] = {}
+    _all: ClassVar[dict[Hashable, Any]] = {}
 
     def __new__(cls, kernel: Callable[..., Any], key: Hashable, template: tuple[Any, ...]) -> "Call":
         found = cls._all.get((kernel, key))

@@ -296,7 +296,7 @@ class PlaceChanged(Exception):
 
 
 #: What `getrefcount` says of a value that only the list of the trace holds: nobody will ever read it.
-_ALONE = list(map(getrefcount, [Value(None, None)]))[0]
+_ALONE = next(map(getrefcount, [Value(None, None)]))
 
 
 def _liveness(values: list[Value], references: list[int]) -> tuple[list[int], tuple[int, ...], list[int]]:

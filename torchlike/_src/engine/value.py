@@ -1,6 +1,6 @@
 """What an op reads and makes: a value whose shape, dtype and place are known at once, its data perhaps later."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ class Place:
 
     __slots__ = ("_device", "index", "platform")
 
-    _all: dict[tuple[str, int], "Place"] = {}
+    _all: ClassVar[dict[tuple[str, int], Any]] = {}
 
     def __new__(cls, platform: str, index: int = 0) -> "Place":
         place = cls._all.get((platform, index))
@@ -75,7 +75,7 @@ class PullbackAval:
 
     __slots__ = ("leaves", "place", "treedef")
 
-    _all: dict[Any, "PullbackAval"] = {}
+    _all: ClassVar[dict[Any, Any]] = {}
 
     def __new__(cls, treedef: Any, leaves: tuple[Any, ...], place: Place) -> "PullbackAval":
         key = (treedef, leaves, place)

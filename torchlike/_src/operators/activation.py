@@ -40,7 +40,7 @@ def _apply(name: str, inplace: bool, input: Any, *args: Any) -> Any:
     return ops[name + "_" if inplace else name](input, *args)
 
 
-@op("relu", inplace=True, saves=("result",))
+@op("relu", inplace=True, saves=("result", "~input"))
 def relu(input: Array) -> Array:
     """``max(input, 0)``; the derivative at 0 is 0.
 
@@ -60,7 +60,7 @@ def functional_relu(input: Any, inplace: bool = False) -> Any:
     return _apply("relu", inplace, input)
 
 
-@op("_C._nn.hardtanh", inplace=True, saves=("input",))
+@op("_C._nn.hardtanh", inplace=True, saves=("input", "~input"))
 def hardtanh(input: Array, min_val: Number = -1.0, max_val: Number = 1.0) -> Array:
     """``input`` limited to ``[min_val, max_val]``; unlike `clamp` the derivative at a bound is 0."""
     if input.dtype == jnp.bool_:
@@ -81,7 +81,7 @@ def functional_hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0,
     return _apply("_C._nn.hardtanh", inplace, input, min_val, max_val)
 
 
-@op("_C._nn.relu6", inplace=True, saves=("input",), grad_name="HardtanhBackward0")
+@op("_C._nn.relu6", inplace=True, saves=("input", "~input"), grad_name="HardtanhBackward0")
 def relu6(input: Array) -> Array:
     """``min(max(input, 0), 6)``."""
     return hardtanh(input, 0, 6)
@@ -93,7 +93,7 @@ def functional_relu6(input: Any, inplace: bool = False) -> Any:
     return _apply("_C._nn.relu6", inplace, input)
 
 
-@op("_C._nn.leaky_relu", inplace=True, saves=("input",))
+@op("_C._nn.leaky_relu", inplace=True, saves=("input", "~input"))
 def leaky_relu(input: Array, negative_slope: Number = 0.01) -> Array:
     """``input`` where positive, else ``negative_slope * input``."""
     require_floating(input, "leaky_relu_cpu")
@@ -249,7 +249,7 @@ def functional_hardsigmoid(input: Any, inplace: bool = False) -> Any:
     return _apply("_C._nn.hardsigmoid", inplace, input)
 
 
-@op("hardshrink", "nn.functional.hardshrink", out=True, saves=("input",))
+@op("hardshrink", "nn.functional.hardshrink", out=True, saves=("input", "~input"))
 def hardshrink(input: Array, lambd: Number = 0.5) -> Array:
     """``input``, and 0 where its magnitude is at most ``lambd``."""
     require_floating(input, "hardshrink_cpu")
@@ -257,7 +257,7 @@ def hardshrink(input: Array, lambd: Number = 0.5) -> Array:
     return jnp.where((input >= -bound) & (input <= bound), jnp.zeros((), input.dtype), input)
 
 
-@op("nn.functional.softshrink", "_C._nn.softshrink", out=True, saves=("input",))
+@op("nn.functional.softshrink", "_C._nn.softshrink", out=True, saves=("input", "~input"))
 def softshrink(input: Array, lambd: Number = 0.5) -> Array:
     """``input`` moved towards 0 by ``lambd``, and 0 where its magnitude is at most that.
 
@@ -287,7 +287,7 @@ def softsign(input: Array) -> Array:
     return input / (jnp.abs(input) + 1)
 
 
-@op("threshold", inplace=True, method=False, saves=("input",))
+@op("threshold", inplace=True, method=False, saves=("input", "~input"))
 def threshold(input: Array, threshold: Number, value: Number) -> Array:
     """``input`` where it is above ``threshold``, else ``value``."""
     if input.dtype == jnp.bool_:
@@ -302,7 +302,7 @@ def functional_threshold(input: Any, threshold: float, value: float, inplace: bo
     return _apply("threshold", inplace, input, threshold, value)
 
 
-@op("prelu", "nn.functional.prelu", saves=("input", "weight"), grad_name="PreluKernelBackward0")
+@op("prelu", "nn.functional.prelu", saves=("input", "weight", "~input"), grad_name="PreluKernelBackward0")
 def prelu(input: Array, weight: Array) -> Array:
     """``input`` where positive, else ``weight * input``.
 
@@ -436,7 +436,7 @@ def _along(f: Any, kernel: str, input: Array, dim: int, dtype: np.dtype | None) 
     return (f(x, dim) if x.ndim else f(x[None], 0)[0]).astype(input.dtype)
 
 
-@op("softmax", "special.softmax", out=True, saves=("result",))
+@op("softmax", "special.softmax", out="exact", saves=("result",))
 def softmax(input: Array, dim: int, dtype: np.dtype | None = None) -> Array:
     """``exp(x) / sum(exp(x))`` along ``dim``.
 
@@ -448,7 +448,7 @@ def softmax(input: Array, dim: int, dtype: np.dtype | None = None) -> Array:
     return _along(_softmax, "softmax", input, dim, dtype)
 
 
-@op("log_softmax", "special.log_softmax", out=True, saves=("result",))
+@op("log_softmax", "special.log_softmax", out="exact", saves=("result",))
 def log_softmax(input: Array, dim: int, dtype: np.dtype | None = None) -> Array:
     """``x - log(sum(exp(x)))`` along ``dim``; arguments as `softmax`."""
     return _along(_log_softmax, "log_softmax", input, dim, dtype)

@@ -83,7 +83,7 @@ def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
 
 
 @op("rsub", method=False, grad_name="RsubBackward1", saves=())
-def rsub(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
+def rsub(input: Array, other: Operand, *, alpha: Number = 1) -> Array:
     """``other - alpha * input``."""
     return sub(other, input, alpha=alpha)
 
@@ -272,7 +272,7 @@ def _host_pow(input: Any, exponent: Any) -> Any:
 
 @op(
     "pow", promote="common", inplace=True, out=True, operators=("__pow__", "__rpow__", "__ipow__"), host=_host_pow,
-    saves=("input", "exponent", "result:exponent"), grad_name=_pow_grad_name,
+    saves=("input", "exponent", "result:exponent", "~input"), grad_name=_pow_grad_name,
 )  # fmt: skip
 def pow(input: Operand, exponent: Operand) -> Array:
     """``input ** exponent``.

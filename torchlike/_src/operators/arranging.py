@@ -56,13 +56,17 @@ def _tuple(x: Any) -> tuple[int, ...]:
 def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
     """The elements moved along ``dims``, those that fall off coming back in front; flattened without ``dims``."""
     shifts, dims = _tuple(shifts), () if dims is None else _tuple(dims)
+    if not shifts:
+        raise RuntimeError("`shifts` required")
     if not dims:
         if len(shifts) != 1:
             raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0")
         return jnp.roll(input.reshape(-1), shifts[0]).reshape(input.shape)
     if len(shifts) != len(dims):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
-    return jnp.roll(input, shifts, tuple(normalize_dim(d, input.ndim) for d in dims)) if input.ndim else input
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
+    return jnp.roll(input, shifts, tuple(normalize_dim(d, input.ndim) for d in dims))
 
 
 @op("rot90", saves=())
@@ -176,7 +180,7 @@ def select_scatter(input: Array, src: Array, dim: int, index: int) -> Array:
     return input.at[at].set(src.astype(input.dtype))
 
 
-@op("slice_scatter", saves=())
+@op("slice_scatter", out=True, saves=())
 def slice_scatter(
     input: Array, src: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Array:

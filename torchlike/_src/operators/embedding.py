@@ -9,6 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.nn_checks import scalar_type
 from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.support import checked
 
 
 def check_indices(indices: Array, name: str) -> None:
@@ -26,7 +27,13 @@ def lookup(table: Array, indices: Array) -> Array:
     return table.at[indices].get(mode="fill", fill_value=fill, wrap_negative_indices=False)
 
 
+def _row_range(weight: Any, indices: Any, *_: Any) -> None:
+    if isinstance(indices, np.ndarray) and indices.size and (indices.min() < 0 or indices.max() >= weight.shape[0]):
+        raise IndexError("index out of range in self")
+
+
 @op("_embedding", method=False, saves=("indices",))
+@checked(_row_range)
 def _embedding(weight: Array, indices: Array, padding_idx: int = -1, scale_grad_by_freq: bool = False) -> Array:
     """``weight[indices]``; the row ``padding_idx`` gets no gradient, others as many as they are used.
 
@@ -121,7 +128,16 @@ def embedding_renorm_(input: Any, indices: Any, max_norm: float, norm_type: floa
     return input
 
 
+def _class_range(input: Any, num_classes: int) -> None:
+    if isinstance(input, np.ndarray) and input.size:
+        if input.min() < 0:
+            raise RuntimeError("Class values must be non-negative.")
+        if input.max() >= num_classes:
+            raise RuntimeError("Class values must be smaller than num_classes.")
+
+
 @op("_one_hot", method=False, differentiable=False)
+@checked(_class_range)
 def _one_hot(input: Array, num_classes: int) -> Array:
     """int64 zeros with a one at ``input`` along a new last dimension."""
     return (input[..., None] == jnp.arange(num_classes, dtype=input.dtype)).astype(jnp.int64)

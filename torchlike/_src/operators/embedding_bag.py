@@ -4,12 +4,25 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from torchlike._src.operators.embedding import check_indices, lookup, renorm_in_place, scale_gradient
 from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.support import checked
+
+
+def _row_range(weight: Any, indices: Any, *_: Any) -> None:
+    if isinstance(indices, np.ndarray):
+        flat = indices.reshape(-1)
+        bad = np.flatnonzero((flat < 0) | (flat >= weight.shape[0]))
+        if bad.size:
+            raise RuntimeError(
+                f"Index {bad[0]} of input takes value {flat[bad[0]]} which is not in the valid range [0, {weight.shape[0]})"
+            )
 
 
 @op("_embedding_bag", method=False, saves=("~weight", "indices", "~per_sample_weights"))
+@checked(_row_range)
 def _embedding_bag(
     weight: Array,
     indices: Array,

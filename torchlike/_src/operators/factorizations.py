@@ -282,21 +282,49 @@ def eigvalsh(A: Array, UPLO: str = "L") -> Array:
 def eig(A: Array) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors of square matrices: always complex. On the CPU only."""
     check_matrix("linalg.eig", A, square=True)
+    return _eig(A)
+
+
+@jax.custom_jvp
+def _eig(A: Array) -> tuple[Array, Array]:
     if not A.size:
         empty = A.astype(to_complex(np.dtype(A.dtype)))
-        return empty[..., 0], empty
-    values, vectors = lax.linalg.eig(
-        A.astype(to_complex(np.dtype(A.dtype))), compute_left_eigenvectors=False, enable_eigvec_derivs=True
-    )
+        return jnp.zeros(A.shape[:-1], empty.dtype), empty
+    values, vectors = lax.linalg.eig(A, compute_left_eigenvectors=False)
     return values, vectors
+
+
+@_eig.defjvp
+def _eig_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """The derivative in torch's gauge: the eigenvectors keep their lengths, and what turns their phases is zero."""
+    values, vectors = _eig(*primals)
+    inner = jnp.linalg.solve(vectors, tangents[0].astype(vectors.dtype) @ vectors)
+    change = jnp.diagonal(inner, axis1=-2, axis2=-1)
+    apart = values[..., None, :] - values[..., :, None] + jnp.eye(values.shape[-1], dtype=values.dtype)
+    mixed = (inner - change[..., None] * jnp.eye(values.shape[-1], dtype=values.dtype)) / apart
+    moved = vectors @ mixed
+    along = jnp.sum(jnp.real(jnp.conj(vectors) * moved), -2)
+    return (values, vectors), (change, moved - vectors * along[..., None, :])
+
+
+@jax.custom_jvp
+def _eigvals(A: Array) -> Array:
+    if not A.size:
+        return jnp.zeros(A.shape[:-1], to_complex(np.dtype(A.dtype)))
+    return lax.linalg.eig(A, compute_left_eigenvectors=False, compute_right_eigenvectors=False)[0]
+
+
+@_eigvals.defjvp
+def _eigvals_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (values, _), (change, _) = _eig_jvp(primals, tangents)
+    return values, change
 
 
 @op("linalg.eigvals", method=False, out=True, grad_name="LinalgEigBackward0")
 def eigvals(A: Array) -> Array:
     """The eigenvalues of square matrices: always complex. On the CPU only."""
     check_matrix("linalg.eigvals", A, square=True)
-    A = A.astype(to_complex(np.dtype(A.dtype)))
-    return lax.linalg.eig(A, compute_left_eigenvectors=False, compute_right_eigenvectors=False)[0]
+    return _eigvals(A)
 
 
 def _zero_pivot(LU: Array) -> Array:

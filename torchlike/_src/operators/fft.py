@@ -47,10 +47,18 @@ def _resized(x: Array, n: int, axis: int) -> Array:
     return jnp.pad(x, [(0, n - size if d == axis else 0) for d in range(x.ndim)])
 
 
+def _axis(dim: int, ndim: int) -> int:
+    """The dimension counted from the front; a 0-d tensor has none to transform along."""
+    axis = normalize_dim(dim, ndim)
+    if not ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    return axis
+
+
 def _one(name: str, x: Array, n: int | None, dim: int, norm: str | None, to_size: Callable[[int], int]) -> tuple[Array, int]:
     """The input made ready for a transform along one dimension: cut or filled to its size."""
     _check_norm(norm)
-    axis = normalize_dim(dim, x.ndim)
+    axis = _axis(dim, x.ndim)
     if (n is not None and n < 1) or (n is None and not (x.ndim and x.shape[axis])):
         raise RuntimeError(f"Invalid number of data points ({x.shape[axis] if n is None else n}) specified")
     return x if n is None else _resized(x, to_size(n), axis), axis
@@ -90,7 +98,7 @@ def rfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = N
 
 
 def _output_size(x: Array, n: int | None, dim: int) -> int:
-    size = 2 * (x.shape[normalize_dim(dim, x.ndim)] - 1) if n is None else n
+    size = 2 * (x.shape[_axis(dim, x.ndim)] - 1) if n is None else n
     if size < 1:
         raise RuntimeError(f"Invalid number of data points ({size}) specified")
     return size
@@ -134,7 +142,7 @@ def _many(x: Array, s: Sequence[int] | None, dim: Sequence[int] | None, norm: st
     if isinstance(s, int):
         s = (s,)
     if dim is not None:
-        axes = [normalize_dim(d, x.ndim) for d in dim]
+        axes = [_axis(d, x.ndim) for d in dim]
         if len(set(axes)) != len(axes):
             raise RuntimeError("FFT dims must be unique")
         if s is not None and len(s) != len(axes):

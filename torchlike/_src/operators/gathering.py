@@ -10,7 +10,9 @@ from torchlike._src.operators.registry import Array, Arrays, composite, op, ops
 from torchlike._src.operators.support import broadcast_shapes, checked, into, normalize_dim
 
 
-def check_indices(index: Any, size: int, dim: int, negative: bool = True, error: type[Exception] = IndexError) -> None:
+def check_indices(
+    index: Any, size: int, dim: int, negative: bool = True, error: type[Exception] = IndexError, prefix: str = ""
+) -> None:
     """Raise torch's error for the first index, of a NumPy array, that is out of range.
 
     Raises:
@@ -18,7 +20,7 @@ def check_indices(index: Any, size: int, dim: int, negative: bool = True, error:
     """
     bad = index[(index >= size) | (index < (-size if negative else 0))]
     if bad.size:
-        raise error(f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}")
+        raise error(f"{prefix}index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}")
 
 
 def _check_gather(input: Any, dim: int, index: Any) -> int:
@@ -47,7 +49,7 @@ def _host_gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False)
 
 def _gather_range(input: Any, dim: int, index: Any, *_: Any, **__: Any) -> None:
     if isinstance(index, np.ndarray) and index.dtype.kind == "i" and index.size:
-        axis = normalize_dim(dim, input.ndim)
+        axis = _check_gather(input, dim, index)
         check_indices(index, input.shape[axis] if input.ndim else 1, axis, negative=False, error=RuntimeError)
 
 
@@ -61,7 +63,7 @@ def _gather(xp: Any, input: Any, axis: int, index: Any) -> Any:
     return jnp.take_along_axis(part, index, axis, mode="promise_in_bounds")
 
 
-@op("gather", out=True, saves=("input", "index"), host=_host_gather)
+@op("gather", out="exact", saves=("input", "index"), host=_host_gather)
 @checked(_gather_range)
 def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -> Array:
     """The elements of ``input`` at ``index`` along ``dim``; otherwise at their own place.
@@ -92,7 +94,7 @@ def _host_select(input: Any, dim: int, index: Any) -> Any:
     return np.take(input, index.reshape(-1), axis) if input.ndim else np.array(input)
 
 
-def _select_range(input: Any, dim: int, index: Any) -> None:
+def _select_range(input: Any, dim: int, index: Any, *_: Any) -> None:
     if isinstance(index, np.ndarray) and index.dtype.kind == "i" and index.size:
         size = input.shape[normalize_dim(dim, input.ndim)] if input.ndim else 1
         if index.min() < 0 or index.max() >= size:
@@ -166,7 +168,7 @@ def _check_long(name: str, index: Any) -> None:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {index.dtype}")
 
 
-@op("take", out=True, saves=("input", "index"), host=_host_take)
+@op("take", out="apart", saves=("input", "index"), host=_host_take)
 @checked(flat_range)
 def take(input: Array, index: Array) -> Array:
     """The elements of the flattened ``input`` at ``index``."""
@@ -190,6 +192,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     axis = normalize_dim(dim, input.ndim)
+    if input.shape and input.shape[axis]:
+        indices = ops.remainder(indices, input.shape[axis])  # torch wraps them, more than once if need be
     a, b = list(input.shape), list(indices.shape)
     common = list(broadcast_shapes(tuple(a[:axis] + [1] + a[axis + 1 :]), tuple(b[:axis] + [1] + b[axis + 1 :])))
     full = input.expand([*common[:axis], a[axis], *common[axis + 1 :]])
@@ -240,6 +244,8 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     if str(mask.dtype) != "torch.bool":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast_shapes(tuple(mask.shape), tuple(input.shape))
+    if out is not None and out.numel() and out._storage in (input._storage, mask._storage):
+        out._refuse_overlap()
     made = ops._at_places(input, ops._flat_places(mask.expand(shape)), shape)
     return into(out, made)
 
@@ -253,3 +259,35 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
         found.append(indices % size)
         indices = ops.div(indices, size, rounding_mode="floor")
     return tuple(reversed(found))
+
+
+@composite("nonzero_static")
+def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = None) -> Any:
+    """The first ``size`` rows of `nonzero`, filled up with ``fill_value`` if there are fewer."""
+    if size < 0:
+        raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, but got {size}")
+    return into(out, ops._nonzero_static(input, size, fill_value))
+
+
+@op("_nonzero_static", method=False, differentiable=False)
+def _nonzero_static(input: Array, size: int, fill_value: int) -> Array:
+    if not input.ndim:
+        return jnp.zeros((size, 0), np.int64)
+    found = jnp.nonzero(input, size=size, fill_value=fill_value)
+    return jnp.stack(found, -1).astype(np.int64)
+
+
+@composite("_unsafe_masked_index", method=False)
+def _unsafe_masked_index(input: Any, mask: Any, indices: Any, fill: Any) -> Any:
+    """``input[indices]`` where ``mask`` holds, and ``fill`` elsewhere; indices are clamped."""
+    if not input.numel():
+        raise RuntimeError("_unsafe_masked_index with an input that has no elements")
+    where = [None if i is None else ops.clamp(i, -n, n - 1) for i, n in zip(indices, input.shape, strict=False)]
+    return ops.where(mask, ops.index(input, where), fill)
+
+
+@composite("_unsafe_masked_index_put_accumulate", method=False)
+def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Any, values: Any) -> Any:
+    """``input`` with ``values`` added at ``indices`` where ``mask`` holds; indices are clamped."""
+    where = [None if i is None else ops.clamp(i, -n, n - 1) for i, n in zip(indices, input.shape, strict=False)]
+    return ops.index_put(input, where, ops.where(mask, values, 0), True)

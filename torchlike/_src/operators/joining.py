@@ -22,6 +22,9 @@ def _check_cat(tensors: Sequence[Any], dim: int) -> tuple[list[Any], int]:
     if not len(tensors):
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     for i, x in enumerate(tensors):
+        if x is None:
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got NoneType")
+    for i, x in enumerate(tensors):
         if x.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
     kept = [(i, x) for i, x in enumerate(tensors) if not _legacy(x)]
@@ -46,7 +49,7 @@ def _host_cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.concatenate(*_check_cat(tensors, dim))
 
 
-@op("cat", "concat", "concatenate", promote="common", method=False, out=True, host=_host_cat, saves=(), layout="format")
+@op("cat", "concat", "concatenate", promote="common", method=False, out="apart", host=_host_cat, saves=(), layout="format")
 def cat(tensors: Arrays, dim: int = 0) -> Array:
     """The tensors one after another along ``dim``; their other sizes are equal."""
     return jnp.concatenate(*_check_cat(tensors, dim))

@@ -5,12 +5,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlike._src.operators.activation import log_softmax
 from torchlike._src.operators.loss import Flag, check_reduction, reduction_of
 from torchlike._src.operators.nn_checks import is_floating, opmath, require_floating, scalar_type, sizes
 from torchlike._src.operators.registry import Array, op
+from torchlike._src.operators.support import checked
 
 _ONE_TARGET = "0D or 1D target tensor expected, multi-target not supported"
 
@@ -126,7 +128,18 @@ def _rows(weight: Array, target: Array) -> Array:
     return jnp.broadcast_to(weight.reshape((-1,) + (1,) * target.ndim), (weight.size, *target.shape))
 
 
+def _target_range(
+    input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100, *_: Any
+) -> None:
+    """The check of values for class indices."""
+    if isinstance(target, np.ndarray) and target.dtype.kind in "iu" and input.shape:
+        bad = target[((target < 0) | (target >= input.shape[min(1, input.ndim - 1)])) & (target != ignore_index)]
+        if bad.size:
+            raise IndexError(f"Target {bad.flat[0]} is out of bounds.")
+
+
 @op("nn.functional.cross_entropy", saves=("~input", "target", "weight"), grad_name="NllLossBackward0")
+@checked(_target_range)
 def cross_entropy(
     input: Array,
     target: Array,
@@ -207,7 +220,8 @@ def _probability_cross_entropy(
     return total / (input.size // classes) if reduction == "mean" else total
 
 
-@op("nn.functional.nll_loss", saves=("input", "target", "weight"), without_grad={"weight": "nll_loss_forward"})
+@op("nn.functional.nll_loss", saves=("input", "target", "weight", "~input"), without_grad={"weight": "nll_loss_forward"})
+@checked(_target_range)
 def nll_loss(
     input: Array,
     target: Array,

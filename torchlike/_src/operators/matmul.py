@@ -43,7 +43,7 @@ def _check_product(mat1: Any, mat2: Any) -> None:
 
 def _host_mm(input: Any, mat2: Any) -> Any:
     _check_mm(input, mat2)
-    return np.asarray(input @ mat2)
+    return np.asarray(input @ mat2).astype(input.dtype, copy=False)  # NumPy makes float32 of bfloat16
 
 
 @op("mm", out=True, saves=("input:mat2", "mat2:input"), host=_host_mm)
@@ -88,7 +88,7 @@ def _check_dot(input: Any, other: Any) -> None:
 
 def _host_dot(input: Any, tensor: Any) -> Any:
     _check_dot(input, tensor)
-    return np.asarray(input @ tensor)
+    return np.asarray(input @ tensor).astype(input.dtype, copy=False)  # NumPy makes float32 of bfloat16
 
 
 @op("dot", out=True, saves=("input:tensor", "tensor:input"), host=_host_dot)
@@ -122,7 +122,7 @@ def _check_bmm(batch1: Any, batch2: Any) -> None:
 
 def _host_bmm(input: Any, mat2: Any) -> Any:
     _check_bmm(input, mat2)
-    return np.asarray(input @ mat2)
+    return np.asarray(input @ mat2).astype(input.dtype, copy=False)  # NumPy makes float32 of bfloat16
 
 
 @op("bmm", out=True, saves=("input:mat2", "mat2:input"), host=_host_bmm)

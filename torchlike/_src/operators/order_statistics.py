@@ -88,7 +88,7 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out:
     return ops._nanmedian_all(input, **into) if dim is None else ops._nanmedian_dim(input, dim, keepdim, **into)
 
 
-@op("kthvalue", out=True, returns=("values", "indices"), saves=("indices",))
+@op("kthvalue", out="apart", returns=("values", "indices"), saves=("indices",))
 def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The ``k``-th smallest along ``dim``, counted from 1."""
     axis = normalize_dim(dim, input.ndim)

@@ -226,11 +226,11 @@ def _declare_max_pool(n: int) -> None:
     max_pool.__name__, functional.__name__ = f"max_pool{n}d", f"max_pool{n}d"
     max_pool_with_indices.__name__ = f"max_pool{n}d_with_indices"
     grad = {1: "MaxPool1DBackward0", 2: "MaxPool2DWithIndicesBackward0", 3: "MaxPool3DWithIndicesBackward0"}[n]
-    op(f"max_pool{n}d", method=False, saves=("input",), grad_name=grad)(max_pool)
+    op(f"max_pool{n}d", method=False, saves=("input", "~input"), grad_name=grad)(max_pool)
     with_indices = [f"nn.functional.max_pool{n}d_with_indices", f"_C._nn.max_pool{n}d_with_indices"]
     if n == 1:
         with_indices.append("max_pool1d_with_indices")
-    op(*with_indices, method=False, saves=("input",), grad_name=grad)(max_pool_with_indices)
+    op(*with_indices, method=False, saves=("input", "~input"), grad_name=grad)(max_pool_with_indices)
     composite(f"nn.functional.max_pool{n}d")(functional)
 
 
@@ -276,7 +276,7 @@ def _divisors(window: Window, count_include_pad: bool) -> int | np.ndarray:
     return int(counts.flat[0]) if (counts == counts.flat[0]).all() else counts
 
 
-@op("avg_pool1d", "nn.functional.avg_pool1d", method=False, saves=("input",), grad_name="AvgPool2DBackward0")
+@op("avg_pool1d", "nn.functional.avg_pool1d", method=False, saves=("input", "~input"), grad_name="AvgPool2DBackward0")
 def avg_pool1d(
     input: Array,
     kernel_size: Extent,
@@ -289,7 +289,7 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-@op("nn.functional.avg_pool2d", "_C._nn.avg_pool2d", out=True, saves=("input",), grad_name="AvgPool2DBackward0")
+@op("nn.functional.avg_pool2d", "_C._nn.avg_pool2d", out=True, saves=("input", "~input"), grad_name="AvgPool2DBackward0")
 def avg_pool2d(
     input: Array,
     kernel_size: Extent,
@@ -313,7 +313,7 @@ def avg_pool2d(
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-@op("nn.functional.avg_pool3d", "_C._nn.avg_pool3d", out=True, saves=("input",), grad_name="AvgPool3DBackward0")
+@op("nn.functional.avg_pool3d", "_C._nn.avg_pool3d", out=True, saves=("input", "~input"), grad_name="AvgPool3DBackward0")
 def avg_pool3d(
     input: Array,
     kernel_size: Extent,

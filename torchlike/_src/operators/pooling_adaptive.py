@@ -152,9 +152,9 @@ def _declare_adaptive(n: int) -> None:
     public = f"nn.functional.adaptive_avg_pool{n}d"
     names = ("adaptive_avg_pool1d", public) if n == 1 else (public, f"_C._nn.adaptive_avg_pool{n}d")
     grad = "MeanBackward1" if n == 1 else f"AdaptiveAvgPool{n}DBackward0"
-    op(*names, method=False, saves=("input",), grad_name=grad)(adaptive_avg_pool)
+    op(*names, method=False, saves=("input", "~input"), grad_name=grad)(adaptive_avg_pool)
     grad = f"AdaptiveMaxPool{max(n, 2)}DBackward0"
-    op(f"_adaptive_max_pool{n}d", method=False, saves=("input",), grad_name=grad)(adaptive_max_pool)
+    op(f"_adaptive_max_pool{n}d", method=False, saves=("input", "~input"), grad_name=grad)(adaptive_max_pool)
     composite(f"nn.functional.adaptive_max_pool{n}d")(functional)
     names = [f"nn.functional.adaptive_max_pool{n}d_with_indices"]
     names.append("adaptive_max_pool1d" if n == 1 else f"_C._nn.adaptive_max_pool{n}d")
@@ -249,7 +249,7 @@ for _n in (1, 2, 3):
     _declare_unpool(_n)
 
 
-@op("_fractional_max_pool", method=False, saves=("input",), without_grad={"samples": None})
+@op("_fractional_max_pool", method=False, saves=("input", "~input"), without_grad={"samples": None})
 def _fractional_max_pool(
     input: Array, samples: Array, kernel_size: tuple[int, ...], output_size: tuple[int, ...]
 ) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from torchlike._src.operators.fusion import apart, computed_once
 from torchlike._src.operators.registry import Array
 
 Ints = tuple[int, ...]
@@ -114,13 +115,13 @@ def window_max(x: Array, window: Window) -> tuple[Array, Array]:
 
 
 def _window_max_fwd(x: Array, window: Window) -> tuple[tuple[Array, Array], Array]:
-    best, which = _max_and_tap(x, window)
+    best, which = apart(lambda x: _max_and_tap(x, window))(x)
     return (best, which), which
 
 
 def _window_max_bwd(window: Window, which: Array, cotangents: tuple[Array, Array]) -> tuple[Array]:
     # A tap number of a byte is all that is kept; XLA's select_and_scatter searches each window again.
-    g = cotangents[0]
+    g = computed_once(cotangents[0])  # not for every tap
     zero = jnp.zeros((), g.dtype)
     exact = all(n == o * s for n, o, s in zip(window.size, window.out, window.stride, strict=True))
     if window.kernel == window.stride and exact and not any(window.padding) and max(window.dilation) == 1:

@@ -204,6 +204,8 @@ def to_float(dtype: np.dtype) -> np.dtype:
 
 def kind_of(value: Any) -> Kind:
     """An array's or number's `Kind`. A weakly typed traced scalar counts as the number it came from."""
+    if value.__class__ is np.ndarray:
+        return value.dtype, value.ndim
     if isinstance(value, (bool, int, float, complex)):
         return type(value)
     if isinstance(value, jax.Array) and getattr(value.aval, "weak_type", False):
@@ -218,10 +220,18 @@ def promote(values: Sequence[Any], mode: str) -> list[Any]:
         values: arrays, numbers and Nones.
         mode: ``"common"``, or ``"float"``: then also integers and bools to the default float dtype.
     """
-    kinds = [kind_of(v) for v in values if v is not None]
-    if not kinds:  # an empty list of tensors, which the op itself refuses
-        return list(values)
-    dtype = result_type(kinds)
-    if mode == "float":
-        dtype = to_float(dtype)
-    return [v if v is None or not isinstance(kind_of(v), tuple) or v.dtype == dtype else v.astype(dtype) for v in values]
+    kinds = [None if v is None else kind_of(v) for v in values]
+    key = (mode, _Default.dtype, *kinds)
+    dtype = _common.get(key)
+    if dtype is None:
+        some = [k for k in kinds if k is not None]
+        if not some:  # an empty list of tensors, which the op itself refuses
+            return list(values)
+        dtype = result_type(some)
+        dtype = _common[key] = to_float(dtype) if mode == "float" else dtype
+    return [
+        v if kind.__class__ is not tuple or v.dtype == dtype else v.astype(dtype) for v, kind in zip(values, kinds, strict=True)
+    ]
+
+
+_common: dict[Any, np.dtype] = {}

@@ -174,11 +174,13 @@ def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     return _extremum("amin", jnp.min, "min_values_cpu", input, dim, keepdim)
 
 
-@op("aminmax", out=True, returns=("min", "max"), saves=("input", "min", "max"))
+@op("aminmax", out="exact", returns=("min", "max"), saves=("input", "min", "max"))
 def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> tuple[Array, Array]:
     """Minimum and maximum at once."""
     axes = normalize_dims(dim, input.ndim)
     if input.size == 0 and (dim is None or input.shape[axes[0]] == 0):
+        if dim is not None:
+            raise IndexError(f"aminmax: Expected reduction dim {axes[0]} to have non-zero size.")
         raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
     refuse("aminmax_cpu", input, COMPLEX)
     return jnp.min(input, axes, keepdims=keepdim), jnp.max(input, axes, keepdims=keepdim)

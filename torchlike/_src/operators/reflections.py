@@ -203,9 +203,7 @@ def ldl_solve(LD: Array, pivots: Array, B: Array, *, hermitian: bool = False) ->
             f"torch.linalg.ldl_solve: Expected B to have at least 2 dimensions, but it has {B.ndim} dimensions instead"
         )
     if np.dtype(pivots.dtype).kind not in "iu":
-        raise RuntimeError(
-            f"torch.linalg.ldl_solve: Expected pivots to be integers. Got {scalar_type(np.dtype(pivots.dtype))}"
-        )
+        raise RuntimeError(f"torch.linalg.ldl_solve: Expected pivots to be integers. Got {scalar_type(np.dtype(pivots.dtype))}")
     a, p, b = (np.asarray(t) for t in (LD, pivots, B))
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     shape = (*lead, *b.shape[-2:])

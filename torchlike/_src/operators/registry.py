@@ -100,7 +100,7 @@ def op(
     promote: str | None = None,
     method: bool | str | None = None,
     inplace: bool = False,
-    out: bool = False,
+    out: bool | str = False,
     operators: tuple[str, ...] = (),
     host: Callable[..., Any] | None = None,
     saves: tuple[str, ...] | None = None,
@@ -119,15 +119,16 @@ def op(
             ``"float"`` (the same, then integers and bools to the default float dtype).
         method: also a Tensor method; None means yes if a name has no dot; a string is the method's name.
         inplace: also ``name_``, as function and method.
-        out: also takes ``out=``.
+        out: also takes ``out=``, into which the result is cast. ``"apart"``: that may share no memory with the inputs;
+            ``"exact"``: it must have the very dtype of the result, too.
         operators: dunder methods, e.g. ``("__add__", "__radd__")``; a reflected one swaps its operands.
         host: the same function on NumPy arrays, run at once on small host values that need no grad; it may return
             NotImplemented to leave its arguments to the device.
         saves: what torch keeps for backward: parameters, ``"result"``, or fields of ``returns``. Writing to these in place
             before backward is an error. ``"input:other"``: only if ``other`` needs a gradient (for a result: only if
-            ``other`` is a tensor). ``"~input"``: the gradient depends on it, but it is not itself that is kept;
-            ``"~"``: something without a gradient is kept, a mask or indices. What is not named has no part in the
-            gradient, so its second derivative is zero; and after ``()`` backward can run again, as in torch. None:
+            ``other`` is a tensor). ``"~input"``: torch's formula for the gradient is differentiated with respect to it,
+            if only to zeros, though no path is seen in the jaxpr of the backward (see `autograd/dependence.py`);
+            ``"~"``: something else is kept, a mask or indices. After ``()`` backward can run again, as in torch. None:
             nothing is known.
         layout: how the results lie in memory if not all inputs are contiguous. ``"elementwise"``: in the order of
             dimensions of the inputs, as TensorIterator lays them; ``"first"``: as the first input; ``"format"``:

@@ -149,12 +149,20 @@ def copysign(input: Array, other: Operand) -> Array:
     return jnp.where(jnp.isnan(input), jnp.copysign(input, other), flipped)
 
 
-@op("nextafter", inplace=True, out=True, differentiable=False)
+@op("nextafter", inplace=True, out=True, saves=("input", "other"))
 def nextafter(input: Array, other: Array) -> Array:
-    """The next number that the dtype holds after ``input``, towards ``other``."""
+    """The next number that the dtype holds after ``input``, towards ``other``; its gradient is that of a step aside."""
     refuse("nextafter_cpu", input, BOOL, INTEGER, COMPLEX)
     input, other = operands(input, other)
-    return jnp.nextafter(input, other.astype(input.dtype))
+    return _nextafter(*jnp.broadcast_arrays(input, other.astype(input.dtype)))
+
+
+@jax.custom_jvp
+def _nextafter(x: Array, y: Array) -> Array:
+    return jnp.nextafter(x, y)
+
+
+_nextafter.defjvps(lambda tangent, _, x, y: jnp.where(x != y, tangent, 0), lambda tangent, _, x, y: jnp.zeros_like(tangent))
 
 
 @op("frexp", out=True, returns=("mantissa", "exponent"), saves=("exponent",), layout="elementwise")

@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators import registry
-from torchlike._src.operators.gathering import _entries, check_indices, flat_range, index_range
+from torchlike._src.operators.gathering import _entries, _select_range, check_indices, flat_range, index_range
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, scalar_type, type_name
 from torchlike._src.operators.registry import Array, Arrays, Number, Operand, composite, op, ops
 from torchlike._src.operators.support import (
@@ -118,16 +118,28 @@ def _scatter(input: Array, dim: int, index: Array, values: Any) -> Array:
     return _overwrite(input, _places(index, normalize_dim(dim, input.ndim)), values).reshape(shape)
 
 
-def _scatter_range(input: Any, dim: int, index: Any, *_: Any, **__: Any) -> None:
+def _scatter_range(input: Any, dim: int, index: Any, src: Any, *_: Any, **__: Any) -> None:
     if isinstance(index, np.ndarray) and index.dtype.kind == "i" and index.size:
-        axis = normalize_dim(dim, input.ndim)
+        axis = _check_scatter(input, dim, index, src if hasattr(src, "shape") else None)
         check_indices(index, input.shape[axis] if input.ndim else 1, axis, negative=False, error=RuntimeError)
 
 
-def _slice_range(input: Any, dim: int, index: Any, *_: Any, **__: Any) -> None:
+def _slice_range(input: Any, dim: int, index: Any, **how: Any) -> None:
     if isinstance(index, np.ndarray) and index.dtype.kind == "i" and index.size:
         axis = normalize_dim(dim, input.ndim)
-        check_indices(index, input.shape[axis] if input.ndim else 1, axis, negative=False)
+        check_indices(index, input.shape[axis] if input.ndim else 1, axis, **how)
+
+
+def _copy_range(input: Any, dim: int, index: Any, *_: Any) -> None:
+    _slice_range(input, dim, index, negative=False, prefix="index_copy_(): ")
+
+
+def _fill_range(input: Any, dim: int, index: Any, *_: Any) -> None:
+    _slice_range(input, dim, index)
+
+
+def _add_range(input: Any, dim: int, index: Any, *rest: Any) -> None:
+    (_select_range if input.ndim <= 1 else _scatter_range)(input, dim, index, *rest)
 
 
 @op("_scatter_src", method=False, inplace=True, out=True, saves=("index",), grad_name="ScatterBackward0")
@@ -343,7 +355,7 @@ def _check_source(name: str, input: Any, axis: int, index: Any, source: Any) -> 
 
 
 @op("index_add", inplace=True, out=True, saves=("index:source", "source:source"))
-@checked(_scatter_range)
+@checked(_add_range)
 def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Number = 1) -> Array:
     """``input`` with ``alpha * source`` added to its slices at ``index`` along ``dim``."""
     axis = _check_index_vector("index_add_", input, dim, index)
@@ -365,7 +377,7 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Num
 
 
 @op("index_copy", inplace=True, out=True, saves=("index", "source:source"))
-@checked(_slice_range)
+@checked(_copy_range)
 def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     """``input`` with ``source`` in place of its slices at ``index`` along ``dim``."""
     axis = _check_index_vector("index_copy_", input, dim, index)
@@ -389,7 +401,7 @@ def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
 
 
 @op("index_fill", inplace=True, saves=("index",))
-@checked(_slice_range)
+@checked(_fill_range)
 def index_fill(input: Array, dim: int, index: Array, value: Operand) -> Array:
     """``input`` with ``value`` in its slices at ``index`` along ``dim``."""
     axis = _check_index_vector("index_fill_", input, dim, index)
@@ -404,7 +416,7 @@ def index_fill(input: Array, dim: int, index: Array, value: Operand) -> Array:
 
 
 @op("index_reduce", inplace=True, out=True, saves=("input", "index", "source", "result"))
-@checked(_slice_range)
+@checked(_select_range)
 def index_reduce(input: Array, dim: int, index: Array, source: Array, reduce: str, *, include_self: bool = True) -> Array:
     """`scatter_reduce` of whole slices: ``prod``, ``mean``, ``amax`` or ``amin``."""
     axis = _check_index_vector("index_reduce_", input, dim, index)
@@ -509,7 +521,21 @@ def _check_fill(input: Any, mask: Any, value: Any) -> None:
             )
     elif isinstance(value, complex) and CATEGORY[dtype] != COMPLEX:
         raise RuntimeError(f"value cannot be converted to type {type_name(dtype)} without overflow")
+    else:
+        _check_fits(value, dtype)
     broadcast_shapes(mask.shape, input.shape)
+
+
+def _check_fits(value: Any, dtype: np.dtype) -> None:
+    """A number that an integer dtype cannot hold is refused, as by torch's conversion of scalars."""
+    if is_number(value) and dtype.kind in "iu" and not isinstance(value, complex):
+        limits = np.iinfo(dtype)
+        low = limits.min if dtype.kind == "i" else -limits.max
+        if not low <= value <= limits.max:
+            raise RuntimeError(f"value cannot be converted to type {_C_NAMES[dtype.name]} without overflow")
+
+
+_C_NAMES = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t"}
 
 
 def _host_fill(input: Any, mask: Any, value: Any) -> Any:

@@ -286,7 +286,7 @@ def _cond(A: Array, p: Any) -> Array:
 
 
 @composite("linalg.lstsq", method=False)
-def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> Any:
+def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None, out: Any = None) -> Any:
     """The least squares solutions of ``A @ X = B``, with residuals, rank and singular values where ``driver`` has them.
 
     Args:
@@ -297,7 +297,7 @@ def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> An
     if rcond is None:
         rcond = -1.0
     found = ops._lstsq(A, B, float(rcond), driver or "gelsy")
-    return type(found)((*found[:3], found[3].detach()))
+    return into(out, type(found)((*found[:3], found[3].detach())))
 
 
 @op(

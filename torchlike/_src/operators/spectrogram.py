@@ -102,9 +102,7 @@ def istft(
     )
     start = _described("istft", input, n_fft, hop, size, window, normalized, tail)
     if not input.is_complex():
-        raise RuntimeError(
-            "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
-        )
+        raise RuntimeError("istft requires a complex-valued input tensor matching the output from stft with return_complex=True.")
     if input.numel() == 0:
         raise RuntimeError(f"{start}: input tensor cannot be empty.")
     if input.ndim not in (2, 3):
@@ -127,9 +125,7 @@ def istft(
     if not 0 < size <= n_fft:
         raise RuntimeError(f"{start}: expected 0 < win_length <= n_fft")
     if window is not None and (window.ndim != 1 or window.shape[0] != size):
-        raise RuntimeError(
-            f"{start}: Invalid window shape. window has to be 1D and length of `win_length`"
-        )
+        raise RuntimeError(f"{start}: Invalid window shape. window has to be 1D and length of `win_length`")
     if return_complex and one:
         raise RuntimeError("Cannot have onesided output if window or input is complex")
     norm = "ortho" if normalized else None
@@ -148,9 +144,7 @@ def istft(
         last = total - n_fft // 2 if center else total
     signal, cover = added[:, first:last], weight[:, first:last]
     if not bool((cover.abs() > 1e-11).all()):
-        raise RuntimeError(
-            f"{start}window overlap add min: {int(bool((cover.abs() > 1e-11).all()))}"
-        )
+        raise RuntimeError(f"{start}window overlap add min: {int(bool((cover.abs() > 1e-11).all()))}")
     signal = signal / cover
     if last > total:
         warnings.warn(

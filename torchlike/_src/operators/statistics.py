@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype
+from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, scalar_type
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
-from torchlike._src.operators.support import Dims, as_dtype, is_number, normalize_dims, refuse, widen
+from torchlike._src.operators.support import Dims, as_dtype, checked, is_number, normalize_dims, refuse, widen
 
 
 def _variance(name: str, input: Array, dim: Dims, correction: complex, keepdim: bool) -> tuple[Array, Array]:
@@ -99,7 +99,31 @@ def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = 
     return _spread("std_mean", input, dim, unbiased, keepdim, correction)
 
 
+def _check_weights(name: str, weights: Any, count: int, wanted: int, kind: str) -> None:
+    if weights is None:
+        return
+    dtype = np.dtype(weights.dtype)
+    if weights.ndim > 1:
+        raise RuntimeError(
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights.ndim} dimensions"
+        )
+    if CATEGORY[dtype] != wanted:
+        raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {scalar_type(dtype)} dtype")
+    if weights.size != count:
+        raise RuntimeError(
+            f"cov(): expected {name} to have the same numel as there are observations in the input but got {weights.size} != "
+            f"{count}"
+        )
+
+
+def _negative_weights(input: Any, correction: int = 1, fweights: Any = None, aweights: Any = None) -> None:
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        if isinstance(weights, np.ndarray) and (weights < 0).any():
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+
+
 @op("cov", grad_name="SqueezeBackward0")
+@checked(_negative_weights)
 def cov(input: Array, *, correction: int = 1, fweights: Array | None = None, aweights: Array | None = None) -> Array:
     """The covariance matrix of variables in rows; observations, in columns, may be repeated and weighted."""
     if input.ndim > 2:
@@ -107,6 +131,8 @@ def cov(input: Array, *, correction: int = 1, fweights: Array | None = None, awe
     if CATEGORY[np.dtype(input.dtype)] == BOOL:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x = input.reshape(1, -1) if input.ndim < 2 else input
+    _check_weights("fweights", fweights, x.shape[1], INTEGER, "integral")
+    _check_weights("aweights", aweights, x.shape[1], FLOAT, "floating point")
     if CATEGORY[np.dtype(x.dtype)] < FLOAT:
         x = x.astype(default_dtype())
     weights = None

@@ -221,3 +221,9 @@ def affine_grid(theta: Any, size: Sequence[int], align_corners: bool | None = No
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
     return ops["affine_grid_generator"](theta, size, bool(align_corners))
+
+
+@composite("grid_sampler_2d", "grid_sampler_3d", method=False)
+def grid_sampler_nd(input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Any:
+    """`grid_sampler`, by the names of its kernels."""
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)

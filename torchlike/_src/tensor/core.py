@@ -268,7 +268,10 @@ class Tensor:
                     raise RuntimeError(_OVERLAP.format("more than one element of the written-to tensor refers"))
         for t in others:
             if isinstance(t, Tensor) and t._storage is self._storage and t is not self and _overlaps_in_part(self, t):
-                raise RuntimeError(_OVERLAP.format("some elements of the input tensor and the written-to tensor refer"))
+                self._refuse_overlap()
+
+    def _refuse_overlap(self) -> None:
+        raise RuntimeError(_OVERLAP.format("some elements of the input tensor and the written-to tensor refer"))
 
     # What it is
 

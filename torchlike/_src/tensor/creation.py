@@ -158,6 +158,19 @@ def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout
                    requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor whose dimensions lie in memory in the order ``physical_layout``, from outer to inner."""
     shape = as_sizes((size,), "empty_permuted")
+    if len(shape) != len(physical_layout):
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. "
+            f"len(size) = {len(shape)} is not equal to len(physical_layout) = {len(physical_layout)}"
+        )
+    for i, d in enumerate(physical_layout):
+        if not 0 <= d < len(shape):
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {len(shape) - 1}, but got {d} at index {i}). "
+                "NB: negative dims not currently supported; file an issue if you want it."
+            )
+        if d in physical_layout[:i]:
+            raise RuntimeError("Duplicate dim not allowed")
     strides, step = [0] * len(shape), 1
     for d in reversed(physical_layout):
         strides[d] = step
@@ -285,6 +298,8 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     _check_range(start, end, step)
     if kind == np.int64:
         start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError("step must be nonzero")
         n = max(-((start - end) // step), 0)
     else:
         n = int(np.ceil((float(end) - float(start)) / float(step)))
@@ -465,18 +480,23 @@ _COMPLEX = Kernel(
 @composite("complex", method=False)
 def complex_(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     """A complex tensor from its parts."""
+    if any(x.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64) for x in (real, imag)):
+        raise RuntimeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {dtypes.SCALAR_NAMES[real.dtype]} and "
+            f"{dtypes.SCALAR_NAMES[imag.dtype]}"
+        )
     if real.dtype is not imag.dtype:
         raise RuntimeError(
             f"Expected object of scalar type {dtypes.SCALAR_NAMES[real.dtype]} but got scalar type "
             f"{dtypes.SCALAR_NAMES[imag.dtype]} for second argument"
         )
-    if real.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64):
-        raise RuntimeError(
-            f"Expected both inputs to be Half, Float or Double tensors but got {dtypes.SCALAR_NAMES[real.dtype]} and "
-            f"{dtypes.SCALAR_NAMES[imag.dtype]}"
-        )
     made = record(_COMPLEX, (real, imag))
     if out is not None:
+        if out.dtype is not made.dtype:
+            raise RuntimeError(
+                f"Expected object of scalar type {dtypes.SCALAR_NAMES[made.dtype]} but got scalar type "
+                f"{dtypes.SCALAR_NAMES[out.dtype]} for argument 'out'"
+            )
         from torchlike._src.tensor.install import deliver
 
         deliver("complex", made, out)

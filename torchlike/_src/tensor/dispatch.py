@@ -51,15 +51,17 @@ class Kernel:
     """
 
     __slots__ = (
-        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "layout", "limit",
-        "live", "name", "node", "operands", "overloaded", "params", "promote", "returns", "saves", "saves_known",
-        "saves_nothing", "saves_results",
+        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords", "layout",
+        "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional", "promote", "returns",
+        "saves", "saves_known", "saves_nothing", "saves_results",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
         self.name = self.__name__ = op.name
         self.fn = op.fn
         self.params = op.params
+        self.keywords = tuple([p.name for p in op.params if p.keyword_only])  # the last ones
+        self.positional = len(op.params) - len(self.keywords)
         self.codes = tuple([_CODE.get(p.kind, _STATIC) for p in op.params])
         #: Takes a tensor first, and then a tensor or a number: in torch these are two functions of one name.
         self.overloaded = self.codes[:1] == (_TENSOR,) and any(p.kind == "operand" for p in op.params)
@@ -67,6 +69,7 @@ class Kernel:
         self.host = op.host
         #: Looks at values that are on the host, see `checked`.
         self.check = getattr(op.fn, "check", None)
+        self.numbers_alone_refused = any(p.kind == "operand" for p in op.params)
         #: Inputs on the host may be this large for the host rule; 0: as `host_side.SMALL`.
         self.limit = ANY_SIZE if op.name in _GATHERS else 0
         self.differentiable = op.differentiable
@@ -76,7 +79,8 @@ class Kernel:
         self.returns = op.returns
         self.promote = op.promote
         self.operands = tuple([i for i, p in enumerate(op.params) if p.kind in _PROMOTED]) if op.promote else ()
-        self.layout = op.layout
+        #: Found out where it is not declared; what draws on the device goes by places.
+        self.layout = None if op.layout == "" and self.live else op.layout
         self.saves_known = op.saves is not None
         self._read_saves(op)
 
@@ -112,8 +116,10 @@ class Kernel:
     def _call(self, fn: Any, args: Sequence[Any]) -> Any:
         if self.promote is not None:
             args = self._promoted(args)
-        positional = [a for a, p in zip(args, self.params, strict=True) if not p.keyword_only]
-        return fn(*positional, **{p.name: a for a, p in zip(args, self.params, strict=True) if p.keyword_only})
+        n = self.positional
+        if not self.keywords:
+            return fn(*args)
+        return fn(*args[:n], **dict(zip(self.keywords, args[n:], strict=True)))
 
     def _promoted(self, args: Sequence[Any]) -> list[Any]:
         """The arguments with tensors and operands cast to their common dtype."""
@@ -339,17 +345,16 @@ def _mark_inference(made: Any) -> None:
 
 def _laid_out(kernel: Kernel, args: Sequence[Any], made: Any) -> Any:
     """Give results the strides that torch gives them for inputs that are not all contiguous."""
+    if kernel.layout == "":
+        pointwise = is_pointwise(kernel, [_struct(a) for a in args])
+        if pointwise is not None:  # known for good
+            kernel.layout = "elementwise" if pointwise else None
+        if not pointwise:
+            return made
     tensors = [t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)]
     operands = tuple([(t._aval().shape, t.stride()) for t in tensors])
-    results = made if isinstance(made, tuple) else (made,)
-    layout = kernel.layout
-    if layout == "":
-        given = [_struct(a) for a in args]
-        if not is_pointwise(kernel, given, [t._aval().shape for t in results], [shape for shape, _ in operands]):
-            return made
-        layout = "elementwise"
-    for t in results:
-        strides = strides_of_result(layout, t._aval().shape, operands)
+    for t in made if isinstance(made, tuple) else (made,):
+        strides = strides_of_result(kernel.layout, t._aval().shape, operands)
         if strides is not None:
             t._geometry = (strides, 0)
             t._storage._strides = strides
@@ -397,6 +402,8 @@ def _number(a: Any) -> Any:
 
 def _plain(a: Any) -> Any:
     """NumPy scalars and subclasses of numbers as Python numbers."""
+    if a.__class__ in _NUMBERS:
+        return a
     if isinstance(a, np.generic):
         return a.item()
     for cls in _NUMBERS:
@@ -418,18 +425,27 @@ def _no_overload(kernel: Kernel, args: Sequence[Any]) -> TypeError:
     given = list(args)
     while given and given[-1] is kernel.params[len(given) - 1].default:
         given.pop()
-    forms = [", ".join(f"{kind if p.kind == 'operand' else 'Tensor'} {p.name}" for p in kernel.params) for kind in ("Tensor", "Number")]
+    forms = [
+        ", ".join(f"{kind if p.kind == 'operand' else 'Tensor'} {p.name}" for p in kernel.params) for kind in ("Tensor", "Number")
+    ]
     return no_overload(kernel.name, given, {}, *forms)
 
 
 def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
     for i, (a, p) in enumerate(zip(args, kernel.params, strict=True)):
+        if p.kind == "tensors" and isinstance(a, Tensor):
+            raise TypeError(_wrong_argument(kernel, i, a))
         if isinstance(a, Tensor) or (a is None and (p.kind.endswith("?") or p.kind in ("static", "tensors"))):
             continue
         if p.kind in ("tensor", "tensor?"):
             raise _no_overload(kernel, args) if i == 0 and kernel.overloaded else TypeError(_wrong_argument(kernel, i, a))
         if p.kind in ("operand", "number", "operand?", "number?") and not isinstance(_plain(a), _NUMBERS):
             raise TypeError(_wrong_argument(kernel, i, a))
+    if kernel.numbers_alone_refused and not any(isinstance(a, Tensor) for a in args):
+        kinds = ", ".join([type(a).__name__ for a, p in zip(args, kernel.params, strict=True) if p.kind == "operand"])
+        raise TypeError(
+            f"{kernel.name}() received an invalid combination of arguments - got ({kinds}), but expected a Tensor among them"
+        )
 
 
 def _loosen(kernel: Kernel, key: tuple[Any, ...]) -> tuple[Any, ...]:

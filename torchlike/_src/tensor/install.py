@@ -83,7 +83,7 @@ def _function(op: Op, kernel: Kernel) -> Callable[..., Any]:
 def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     """Compile the public function of one form of an op."""
     space: dict[str, Any] = {
-        "_kernel": kernel, "_record": record, "_in_place": in_place, "_into": into, "_renamed": renamed, "_seed": next_seed,
+        "_kernel": kernel, "_record": record, "_in_place": in_place, "_into": _INTO[op.out], "_renamed": renamed, "_seed": next_seed,
         "_without_grad": without_grad,
     }  # fmt: skip
     positional, named, passed = [], [], []
@@ -199,8 +199,8 @@ def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
     return result.to(dtypes.OF_NUMPY[wanted])
 
 
-def into(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
-    """Compute, then write into ``out``, which is resized if need be."""
+def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, exact: bool = False) -> Any:
+    """Compute, then write into ``out``, which is resized if need be; see `registry.op` for ``apart`` and ``exact``."""
     targets: Sequence[Any] = out if isinstance(out, (tuple, list)) else (out,)
     if kernel.returns is not None and len(targets) != len(kernel.returns):
         raise TypeError(f"expected tuple of {len(kernel.returns)} elements but got {len(targets)}")
@@ -219,11 +219,33 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
         )
     for t in targets:
         t._check_overlap(args)
+    if apart:
+        _refuse_shared(targets, args)
     made = record(kernel, args)
     results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
+    if exact:
+        for result, target in zip(results, targets, strict=True):
+            if result.dtype is not target.dtype:
+                names = [promotion.type_name(t._aval().dtype) for t in (result, target)]
+                raise RuntimeError(f"Expected out tensor to have dtype {names[0]}, but got {names[1]} instead")
     for result, target in zip(results, targets, strict=True):
         deliver(kernel.name, result, target)
     return type(made)(targets) if isinstance(made, tuple) and type(made) is not tuple else out
+
+
+_INTO: dict[Any, Callable[..., Any]] = {
+    False: into, True: into, "apart": functools.partial(into, apart=True),
+    "exact": functools.partial(into, apart=True, exact=True),
+}  # fmt: skip
+
+
+def _refuse_shared(targets: Sequence[Any], args: tuple[Any, ...]) -> None:
+    """Refuse an ``out`` on the memory of an input, for ops that read an element after others were written."""
+    for t in targets:
+        for a in args:
+            for given in a if isinstance(a, (tuple, list)) else (a,):
+                if isinstance(given, Tensor) and given._storage is t._storage and t.numel():
+                    t._refuse_overlap()
 
 
 def deliver(name: str, result: Tensor, target: Tensor) -> None:

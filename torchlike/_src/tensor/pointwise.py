@@ -18,51 +18,41 @@ _PRIMITIVES = frozenset(
     "shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh xor zeta".split()
 )
 
-_known: dict[Any, bool] = {}
 
-
-def is_pointwise(kernel: Any, args: Sequence[Any], results: Sequence[tuple[int, ...]], operands: Sequence[tuple[int, ...]]) -> bool:
-    """Whether an op works element by element.
+def is_pointwise(kernel: Any, args: Sequence[Any]) -> bool | None:
+    """Whether an op works element by element; None if these arguments do not tell.
 
     Args:
-        kernel: the op; what is found out for it with these arguments holds for all.
+        kernel: the op.
         args: arrays as `jax.ShapeDtypeStruct`, everything else as it is.
-        results, operands: the shapes.
     """
-    full = max(results, key=len)
-    if any(r != full for r in results) or any(len(o) > len(full) for o in operands):
-        return False
-    if not all(n in (1, m) for o in operands for n, m in zip(o[::-1], full[::-1], strict=False)):
-        return False
-    found = _known.get(kernel)
-    if found is None:
-        flat, tree = jax.tree_util.tree_flatten(args, is_leaf=lambda a: a is None)
-        where = [i for i, a in enumerate(flat) if isinstance(a, jax.ShapeDtypeStruct)]
+    flat, tree = jax.tree_util.tree_flatten(args, is_leaf=lambda a: a is None)
+    where = [i for i, a in enumerate(flat) if isinstance(a, jax.ShapeDtypeStruct)]
 
-        def of_arrays(*arrays: Any) -> Any:
-            filled = list(flat)
-            for i, a in zip(where, arrays, strict=True):
-                filled[i] = a
-            return kernel(*jax.tree_util.tree_unflatten(tree, filled))
+    def of_arrays(*arrays: Any) -> Any:
+        filled = list(flat)
+        for i, a in zip(where, arrays, strict=True):
+            filled[i] = a
+        return kernel(*jax.tree_util.tree_unflatten(tree, filled))
 
-        jaxpr = jax.make_jaxpr(of_arrays)(*[flat[i] for i in where]).jaxpr
-        if not jaxpr.eqns:
-            return False  # with these arguments it does nothing, and with others who knows what
-        found = _known[kernel] = _pointwise(jaxpr)
-    return found
-
-
-def _pointwise(jaxpr: Any) -> bool:
-    return all(map(_pointwise_equation, jaxpr.eqns))
+    jaxpr = jax.make_jaxpr(of_arrays)(*[flat[i] for i in where]).jaxpr
+    if not jaxpr.eqns:
+        return None  # with these arguments it does nothing
+    if all(map(_pointwise_equation, jaxpr.eqns)):
+        return True
+    reduces = any(p.name == "reduction" for p in kernel.params)  # a loss without it may be
+    return None if reduces else False
 
 
 def _pointwise_equation(eqn: Any) -> bool:
     name = eqn.primitive.name
     if name in _PRIMITIVES:
         return True
+    if name == "bitcast_convert_type":
+        return eqn.invars[0].aval.shape == eqn.outvars[0].aval.shape
     inner = [j for j in jax.tree_util.tree_leaves(list(eqn.params.values()), is_leaf=_is_jaxpr) if _is_jaxpr(j)]
     if inner:
-        return all(_pointwise(getattr(j, "jaxpr", j)) for j in inner)
+        return all(_pointwise_equation(e) for j in inner for e in getattr(j, "jaxpr", j).eqns)
     if name in ("broadcast_in_dim", "reshape"):
         old, new = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape
         if name == "reshape":

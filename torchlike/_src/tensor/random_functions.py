@@ -9,7 +9,7 @@ from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import composite, ops
 from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.random import sampling
-from torchlike._src.tensor import devices, layouts
+from torchlike._src.tensor import devices, dtypes, layouts
 from torchlike._src.tensor.conversion import keep_layout
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.creation import _deliver, check_sizes
@@ -173,6 +173,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None,
                 out: Any = None) -> Tensor:  # fmt: skip
     """Indices drawn in proportion to the weights in each row."""
+    if out is not None and out.dtype.name != "int64":
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {dtypes.SCALAR_NAMES[out.dtype]}")
     return _deliver(sampling.multinomial(generator, _host(input), num_samples, replacement), out, input.device, False)
 
 

@@ -78,8 +78,10 @@ def strides_of_result(layout: str, shape: tuple[int, ...], operands: Operands) -
         shape: the result's.
         operands: what the op reads, in order.
     """
-    if layout == "elementwise":
-        found: tuple[int, ...] | None = _elementwise(shape, operands)
+    if any(len(own) > len(shape) for own, _ in operands) and layout == "elementwise":
+        found: tuple[int, ...] | None = None  # a loss that was reduced
+    elif layout == "elementwise":
+        found = _elementwise(shape, operands)
     elif layout == "format":
         found = channels_last_strides(shape) if len(shape) in (4, 5) and all(is_channels_last(*o) for o in operands) else None
     else:

@@ -20,7 +20,8 @@ from torchlike._src.engine.value import Value
 
 _order = itertools.count()
 _NAMESPACED = {"AccumulateGrad", "CopyBackwards", "CopySlices"}
-_WRAPS_NUMBERS = {"add", "sub", "mul", "div", "where"}
+_WRAPS_NUMBERS = {"add", "sub", "mul", "true_divide", "_where"}
+_STATISTICS = {"running_mean", "running_var"}  # a layer's own, not inputs
 _FLOAT = np.dtype(np.float32)
 #: Not empty while anybody wants to know of each node that is made (anomaly detection, checkpoints, hooks on what is saved).
 extras: list[Any] = []
@@ -45,6 +46,7 @@ class GradNode:
     forward_trace: list[str] | None = None
     outputs = 1
     region: Any = None  # where it is computed anew before its backward
+    paths: Any = None  # of a backward: what each gradient depends on, as a mask of its inputs
     packed: Any = None  # what hooks keep instead of what was saved
 
     grad_name = "Node"
@@ -131,7 +133,17 @@ class GradNode:
         call, mask = self.trie.call, self.trie.mask
         bits, edge = 0, 0
         out: list[int | None] = []
-        for param, item in zip(call.kernel.params, call.template, strict=True):
+        params = call.kernel.params
+        # Where it has a place though it was not given: the weight and bias of layers, the other bound of a clamp.
+        layer = any(p.name == "bias" for p in params)
+        clamp = any(p.kind == "operand?" and item is ARRAY for p, item in zip(params, call.template, strict=True))
+        for param, item in zip(params, call.template, strict=True):
+            if param.name in _STATISTICS:
+                bits += item is ARRAY
+                continue
+            if item is None and (param.kind == "tensor?" and layer or param.kind == "operand?" and clamp):
+                out.append(None)
+                continue
             for one in item if item.__class__ is Nest else (item,):
                 if one is ARRAY:
                     if mask >> bits & 1:

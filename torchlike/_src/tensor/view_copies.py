@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from torchlike._src.operators.registry import composite, ops
+from torchlike._src.operators.registry import composite
 from torchlike._src.tensor import layouts
 from torchlike._src.tensor import view_functions as views
 from torchlike._src.tensor.conversion import clone
@@ -51,9 +51,7 @@ def _declare(name: str, view: Callable[..., Any], method: bool = False) -> None:
     composite(name, method=method)(copy)
 
 
-def _slice(
-    input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Tensor:
+def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
     """``input[start:end:step]`` along ``dim``."""
     d = views.wrap_dim(dim, input.ndim)
     if step <= 0:
@@ -95,4 +93,4 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     if lead < 0 or any(n not in (1, m) for n, m in zip(wanted, shape[lead:], strict=True)):
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(shape)}}}.")
     axes = (*range(lead), *[lead + i for i, n in enumerate(wanted) if n == 1 and shape[lead + i] != 1])
-    return views.view(ops.sum(self, axes, True), wanted) if axes else self
+    return views.view(self.sum(axes, keepdim=True), wanted) if axes else self

@@ -276,6 +276,10 @@ Tensor.H = property(_conjugate_transposed)  # type: ignore[attr-defined]
 Tensor.mH = property(adjoint)  # type: ignore[attr-defined]
 
 
+def _listed(dims: Any) -> list[int]:
+    return [dims] if isinstance(dims, int) else list(dims)
+
+
 @composite("movedim", "moveaxis")
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Move dimensions to new places."""
@@ -289,9 +293,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         )
     src, dst = [wrap_dim(d, n) for d in src], [wrap_dim(d, n) for d in dst]
     if len(set(src)) != len(src):
-        raise RuntimeError(f"movedim: repeated dim in `source` ({src})")
+        raise RuntimeError(f"movedim: repeated dim in `source` ({_listed(source)})")
     if len(set(dst)) != len(dst):
-        raise RuntimeError(f"movedim: repeated dim in `destination` ({dst})")
+        raise RuntimeError(f"movedim: repeated dim in `destination` ({_listed(destination)})")
     rest = iter([d for d in range(n) if d not in src])
     where = dict(zip(dst, src, strict=True))
     return make(input, views.permute, (tuple([where[d] if d in where else next(rest) for d in range(n)]),), "PermuteBackward0")
@@ -374,6 +378,9 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     size = input._aval().shape[d]
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
+    if isinstance(start, Tensor):
+        if start.ndim or start.is_floating_point() or start.is_complex() or start.dtype.name == "bool":
+            raise RuntimeError("start must be an 0-dim integral Tensor.")
     at = start.__index__()
     if not -size <= at <= size:
         raise IndexError(f"start out of range (expected to be in range of [{-size}, {size}], but got {at})")
@@ -601,7 +608,9 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!"
             )
         d = dim_of(input)
-        if isinstance(indices_or_sections, int) and indices_or_sections and input.shape[d] % indices_or_sections:
+        if isinstance(indices_or_sections, str):
+            raise TypeError(f"{name}() received an invalid combination of arguments - got (Tensor, str)")
+        if isinstance(indices_or_sections, int) and (indices_or_sections <= 0 or input.shape[d] % indices_or_sections):
             raise RuntimeError(
                 f"torch.{name} attempted to split along dimension {d}, but the size of the dimension {input.shape[d]} is not "
                 f"divisible by the split_size {indices_or_sections}!"

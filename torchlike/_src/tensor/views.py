@@ -465,8 +465,15 @@ def make(source: Tensor, op: ViewOp, args: tuple[Any, ...], grad_name: str | Non
     return _make(source, op, args, found, grad_name)
 
 
+#: Views that show the very elements of their source, in order, if their shape is its shape: nothing to record.
+_SAME_IF_SHAPED_ALIKE = (reshape, expand)
+
+
 def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry, grad_name: str | None) -> Tensor:
-    view = record(op.kernel, (source, *args))
+    if geometry[0] == source._aval().shape and op in _SAME_IF_SHAPED_ALIKE and not (source._requires_grad and local.recorder.grad):
+        view = dispatch._new(source._value())
+    else:
+        view = record(op.kernel, (source, *args))
     read = view._storage.value
     if grad_name is not None and view._node is not None:
         view._node.__class__ = node_class(grad_name)

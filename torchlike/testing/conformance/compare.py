@@ -85,6 +85,50 @@ def difference(
     return None if type(theirs).__name__ == type(ours).__name__ else f"expected {theirs!r}, got {ours!r}"
 
 
+def inaccurate(theirs: Any, ours: Any, truth: Any, library: Any) -> str | None:
+    """How far `ours` is from the truth, or None if it is about as near as torch is.
+
+    Two right programs that add up the same numbers in another order differ by their rounding errors. How large these may be
+    nobody knows beforehand, but torch's own result shows it: where float64 says what is right, ours may be wrong by twice
+    torch's largest error in that tensor, or by the tolerance. A "truth" from which torch is further away than half of its
+    digits is none (the function depends on the dtype), and proves nothing.
+
+    Args:
+        theirs: torch's result, in float32 or a narrower dtype.
+        ours: the library's; of the same structure, shapes and dtypes.
+        truth: torch's result for the same input in float64 or complex128.
+        library: the library.
+    """
+    found = difference(theirs, ours, library, values=False)
+    if found:
+        return found
+    triples = [tensors_in(value, lib) for value, lib in ((theirs, torch), (ours, library), (truth, torch))]
+    if len({len(tensors) for tensors in triples}) != 1:
+        return "the same call in float64 gives other results"
+    for a, b, t in zip(*triples, strict=True):
+        rtol, atol = TOLERANCES.get(name_of(a.dtype), (0.0, 0.0))
+        eps = torch.finfo(a.dtype).eps if rtol else 0.0
+        a, b, t = to_numpy(a), to_numpy(b, library), to_numpy(t)
+        if a.shape != t.shape or not rtol:
+            found = "the same call in float64 gives another shape" if a.shape != t.shape else _values(a, b, rtol, atol)
+            if found:
+                return found
+            continue
+        wide = np.complex128 if a.dtype.kind == "c" else np.float64
+        with np.errstate(all="ignore"):
+            a, b, t = a.astype(wide), b.astype(wide), t.astype(wide)
+            finite = np.isfinite(a) & np.isfinite(t)
+            own = float(np.max(np.abs(a - t)[finite], initial=0.0))
+            if own > eps**0.5 * float(np.max(np.abs(t)[finite], initial=0.0)):
+                return "torch itself is too far from its result in float64"
+            near = np.abs(b - t) <= np.maximum(2 * own, atol + rtol * np.abs(t))
+            wrong = ~np.where(finite, near, np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True))
+        if wrong.any():
+            index = tuple(int(i) for i in np.argwhere(wrong)[0])
+            return f"{a[index]} in torch, {b[index]} here, but {t[index]} in float64; torch's largest error is {own:.2g}"
+    return None
+
+
 def _fields(structseq: Any) -> tuple[str, ...]:
     """The field names of a torch.return_types object."""
     names = [n for n in dir(structseq) if not n.startswith("_") and n not in ("count", "index") and "n_" not in n[:2]]

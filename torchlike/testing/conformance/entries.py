@@ -21,8 +21,10 @@ RANDOM = {
     "nn.functional.feature_alpha_dropout", "nn.functional.fractional_max_pool2d",
     "nn.functional.fractional_max_pool3d", "native_dropout_backward",
 }  # fmt: skip
-#: Entries that exist on CUDA alone.
+#: Entries that exist on CUDA alone, and those without a public name, which the database reaches through `torch.ops.aten`.
 OUT_OF_SCOPE = {
+    "_softmax_backward_data", "_batch_norm_with_update", "_upsample_bilinear2d_aa", "torch.ops.aten._safe_softmax.default",
+    "slice", "native_dropout_backward", "max_pool2d_with_indices_backward",
     "jiterator_unary", "jiterator_binary", "jiterator_4inputs_with_extra_args", "jiterator_binary_return_by_ref",
     "jiterator_2inputs_2outputs", "torch.ops.aten._flash_attention_forward",
     "torch.ops.aten._efficient_attention_forward",

@@ -1,0 +1,67 @@
+"""Which second gradients exist: None where no path leads, zeros where torch saved what has no derivative."""
+
+import pytest
+
+from tests.programs import Table, programs, same
+
+PATHS = {
+    "sum": lambda torch, x, w: x.sum(0),
+    "mean": lambda torch, x, w: x.mean(),
+    "product": lambda torch, x, w: x * w,
+    "square": lambda torch, x, w: x * x,
+    "relu": lambda torch, x, w: x.relu(),
+    "abs": lambda torch, x, w: x.abs(),
+    "exp": lambda torch, x, w: x.exp(),
+    "sort": lambda torch, x, w: x.sort(0)[0],
+    "max": lambda torch, x, w: x.max(0)[0],
+    "cumsum": lambda torch, x, w: x.cumsum(0),
+    "pad": lambda torch, x, w: torch.nn.functional.pad(x, (1, 1)),
+    "linear": lambda torch, x, w: torch.nn.functional.linear(x, w),
+    "matmul": lambda torch, x, w: x @ w,
+    "softmax": lambda torch, x, w: x.softmax(0),
+    "where": lambda torch, x, w: torch.where(x > 0.5, x, w),
+    "maximum": lambda torch, x, w: torch.maximum(x, w),
+    "lerp": lambda torch, x, w: torch.lerp(x, w, 0.3),
+    "cat": lambda torch, x, w: torch.cat([x, w]),
+    "tril": lambda torch, x, w: x.tril(),
+    "average pool": lambda torch, x, w: torch.nn.functional.avg_pool1d(x, 2),
+    "layer norm": lambda torch, x, w: torch.nn.functional.layer_norm(x, (3,)),
+    "mse": lambda torch, x, w: torch.nn.functional.mse_loss(x, w),
+    "floor": lambda torch, x, w: x.floor() * w,
+    "einsum": lambda torch, x, w: torch.einsum("ij,kj->ik", x, w),
+    "std": lambda torch, x, w: x.std(0),
+}
+
+
+@pytest.mark.parametrize("name", list(PATHS))
+def test_second_gradients_exist_where_torch_has_them(name):
+    def program(torch):
+        x = torch.tensor([[0.1, 0.7, 0.4], [0.9, 0.2, 0.6], [0.3, 0.8, 0.5]], requires_grad=True)
+        w = (x.detach() + 1).requires_grad_()
+        y = PATHS[name](torch, x, w)
+        c = torch.ones_like(y).requires_grad_()
+        grads = torch.autograd.grad(y, [x, w], c, create_graph=True, allow_unused=True)
+        grads = [g for g in grads if g is not None and g.requires_grad]
+        return torch.autograd.grad(grads, [x, w, c], [torch.ones_like(g) for g in grads], allow_unused=True)
+
+    same(program, strides=False)
+
+
+SHAPES = Table()
+
+
+@SHAPES
+def one_of_several_results_in_several_shapes(torch):
+    found = []
+    for shape in ((2, 3), (4, 5), (3,)):
+        x = torch.ones(shape, requires_grad=True)
+        for k in (0, 1):
+            (g,) = torch.autograd.grad((torch.var_mean(x * x, 0)[k] ** 2).sum(), x, create_graph=True)
+            g.sum().backward()
+        found.append(x.grad)
+    return found
+
+
+@programs(SHAPES)
+def test_shapes(program):
+    same(program)
