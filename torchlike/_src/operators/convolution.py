@@ -118,7 +118,7 @@ def _check_dtypes(input: Array, weight: Array, transposed: bool) -> None:
         )
 
 
-def _check_window(kernel: tuple[int, ...], dilation: tuple[int, ...], transposed: bool) -> None:
+def _check_window(kernel: tuple[int, ...], dilation: tuple[int, ...], batch: int, transposed: bool) -> None:
     """The complaints of torch's kernels, for which a row is an image of height 1."""
     kernel, dilation = ((1, *v) if len(v) == 1 else v for v in (kernel, dilation))
     words = ("depth", "height", "width")[-len(kernel) :]
@@ -128,6 +128,8 @@ def _check_window(kernel: tuple[int, ...], dilation: tuple[int, ...], transposed
         named = " ".join(f"kernel_{word}: {k}" for word, k in zip(words, kernel, strict=True))
         raise RuntimeError(f"kernel size should be greater than zero, but got {named}")
     if min(dilation) <= 0:
+        if batch > 1 and not transposed:  # oneDNN's turn
+            raise RuntimeError("non-positive dilation is not supported")
         named = ", ".join(f"dilation_{word}: {d}" for word, d in zip(words, dilation, strict=True))
         raise RuntimeError(f"dilation should be greater than zero, but got {named if transposed else sizes(dilation)}")
 
@@ -178,7 +180,7 @@ def _convolution(
             f"Kernel size: ({' x '.join(map(str, window))}). Kernel size can't be greater than actual input size"
         )
     _check_dtypes(input, weight, False)
-    _check_window(weight.shape[2:], dilation, False)
+    _check_window(weight.shape[2:], dilation, x.shape[0], False)
     result = _add_bias(lowering.convolve(x, weight, stride, pads, dilation, groups), bias, n)
     return result if input.ndim == n + 2 else result[0]
 
@@ -258,7 +260,7 @@ def _conv_transpose(
     dilation, extra = _extent(dilation, n, given, "dilation"), _extent(output_padding, n, given, "output_padding")
     _check(input, weight, bias, stride, dilation, padding, extra, groups, n, True)
     _check_dtypes(input, weight, True)
-    _check_window(weight.shape[2:], dilation, True)
+    _check_window(weight.shape[2:], dilation, 1, True)
     bias = bias if bias is None else bias.astype(input.dtype)
     if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation, strict=True)):
         words = ("depth", "height", "width")[3 - n :]

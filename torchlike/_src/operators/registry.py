@@ -153,7 +153,8 @@ def op(
         record = Op(
             fn, names, promote=promote, inplace=inplace, out=out, operators=operators, host=host, saves=saves,
             layout=layout, differentiable=differentiable, eager=eager, returns=returns, composite=False,
-            method=any("." not in n for n in names) if method is None else method, without_grad=without_grad or {},
+            method=any("." not in n for n in names) if method is None else method,
+            without_grad=without_grad or {},
             grad_name=grad_name or camel(names[0].rsplit(".", 1)[-1]) + "Backward0",
         )  # fmt: skip
         OPS[names[0]] = record
@@ -169,8 +170,8 @@ def anonymous(
     """The record of a pure function that has no public name: a step inside another function."""
     return Op(
         fn, (name or fn.__name__,), promote=promote, method=False, inplace=False, out=False, operators=(), host=host,
-        saves=saves, layout=layout, differentiable=differentiable, eager=False, returns=None, composite=False, grad_name=grad_name,
-        without_grad={},
+        saves=saves, layout=layout, differentiable=differentiable, eager=False, returns=None, composite=False,
+        grad_name=grad_name, without_grad={},
     )  # fmt: skip
 
 
