@@ -32,6 +32,7 @@ class Explanation:
         programs: XLA programs built by recorded ops: whole traces, and single ops.
         runs: times that something was run, a whole program or a trace op by op.
         ops: ops in these runs.
+        compilations: times that XLA compiled something in this process, or read it from its cache.
         compile_seconds: seconds spent in XLA's compiler (and reading its cache).
         trace_seconds: seconds spent tracing and lowering for it.
     """
@@ -42,6 +43,7 @@ class Explanation:
         self.runs = 0
         self.whole_runs = 0
         self.ops = 0
+        self.compilations = 0
         self.compile_seconds = 0.0
         self.trace_seconds = 0.0
         self.entries: list[Entry] = []
@@ -51,7 +53,7 @@ class Explanation:
         lines = [
             f"{self.programs} programs built ({self.programs - self.single_programs} whole, {self.single_programs} of "
             f"one op), {self.runs} runs ({self.whole_runs} whole) of {self.ops} ops; "
-            f"{self.compile_seconds:.2f} s compiling, {self.trace_seconds:.2f} s tracing"
+            f"{self.compilations} XLA compilations in {self.compile_seconds:.2f} s, {self.trace_seconds:.2f} s tracing"
         ]
         for reason, count in self.reasons.most_common(12):
             lines.append(f"  {count} runs forced by {reason}")
@@ -138,6 +140,7 @@ def ran(node: Any, reason: str, program: Any, new: int) -> None:
 
 def _listen(event: str, seconds: float, **_: Any) -> None:
     if event == "/jax/core/compile/backend_compile_duration":
+        current.compilations += 1
         current.compile_seconds += seconds
     elif event in ("/jax/core/compile/jaxpr_trace_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):
         current.trace_seconds += seconds
