@@ -36,7 +36,7 @@ class Calls:
 def _nothing_is_left_behind():
     yield
     gc.collect()
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while multiprocessing.active_children() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not multiprocessing.active_children()
@@ -169,7 +169,7 @@ def test_a_worker_that_dies_is_an_error_within_seconds(end, cause):
     with pytest.raises(RuntimeError, match=r"DataLoader worker \(pid\(s\) \d+\) exited unexpectedly") as caught:
         list(Loader(Calls(lambda i: end() if i == 3 else i), num_workers=2))
     assert cause in str(caught.value.__cause__)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
 
 
 def test_a_worker_that_dies_while_sending_is_an_error():
@@ -257,7 +257,7 @@ def test_an_iterator_that_is_dropped_ends_its_workers():
     del iterator
     gc.collect()
     assert not multiprocessing.active_children()
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize("factor", [1, 3])
@@ -271,7 +271,10 @@ def test_workers_run_ahead_by_the_prefetch_factor(factor):
 
     iterator = iter(Loader(Calls(sample, 50), num_workers=2, prefetch_factor=factor))
     next(iterator)
-    time.sleep(0.3)
+    deadline = time.monotonic() + 30
+    while counter.value < 2 * factor + 1 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)  # and no further
     assert counter.value == 2 * factor + 1
 
 
@@ -401,7 +404,7 @@ def test_a_script_needs_no_guard_and_may_end_in_the_middle_of_a_pass():
     process = start("if batch[0, 0] >= 8: break")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert gone({int(line) for line in out.split()}, 5)
+    assert gone({int(line) for line in out.split()}, 30)
     assert "Traceback" not in err
 
 
@@ -418,4 +421,4 @@ def test_workers_end_with_a_script_that_is_stopped(sent):
     if sent == signal.SIGINT:
         assert err.strip().endswith("KeyboardInterrupt")
         assert err.count("Traceback") == 1
-    assert gone(pids, 12)
+    assert gone(pids, 30)
