@@ -71,7 +71,11 @@ class Call:
         key = (avals, tuple(map(type, numbers)))
         found = self.shapes.get(key)
         if found is None:
-            found = self.shapes[key] = jax.eval_shape(self.__call__, tuple(a.struct for a in avals), numbers)
+            try:
+                found = self.shapes[key] = jax.eval_shape(self.__call__, tuple(a.struct for a in avals), numbers)
+            except Exception as error:  # the kernel's own refusal, which JAX has added a note on its traceback to
+                error.__notes__ = [note for note in getattr(error, "__notes__", ()) if "JAX has removed" not in note]
+                raise
         return found
 
     def with_pullback(self, mask: int) -> Callable[..., Any]:
