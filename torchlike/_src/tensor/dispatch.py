@@ -712,16 +712,14 @@ def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: 
 
 def update(
     fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float], written: Sequence[Tensor]
-) -> list[Tensor]:
-    """As `fused`, with the first results written into ``written``, unseen by autograd; returns the others."""
-    values = _fused(fn, key, tensors, numbers)
-    assign(written, values)
-    return [_new(v) for v in values[len(written) :]]
+) -> None:
+    """As `fused`, with the results written into ``written``, unseen by autograd."""
+    assign(written, _fused(fn, key, tensors, numbers))
 
 
 def assign(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
     """Write a value into each tensor, unseen by autograd."""
-    for t, v in zip(tensors, values):  # noqa: B905 - there may be more values
+    for t, v in zip(tensors, values, strict=True):
         storage = t._storage
         if t._chain is None and t._own_counter is None and storage.__class__ is Storage:
             storage.value.replaced = True
