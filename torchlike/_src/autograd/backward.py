@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from torchlike._src.autograd import saving
+from torchlike._src.autograd import routes, saving
 from torchlike._src.autograd.dependence import dependence
 from torchlike._src.engine.program import ARRAY, Call, Nest, apply_pullback
 from torchlike._src.engine.trace import Elsewhere, PlaceChanged, local
@@ -130,10 +130,13 @@ def run(
     heap: list[tuple[int, GradNode]] = []
     current.depth += 1
     outermost = current.depth == 1
+    simple = len(roots) == 1 and inputs is None and accumulate and not create_graph
     around = current.number, current.roots
     current.number, current.roots = next(_numbers), roots
     if outermost:
         current.callbacks = []
+
+    survey: routes.Survey | None = None
 
     def send(target: Any, number: int, gradient: Any) -> None:
         if number < 0:
@@ -153,10 +156,19 @@ def run(
         for root, g in zip(roots, gradients, strict=True):
             start = g if create_graph else g._value()
             node = root.grad_fn
+            if simple and node is not None:
+                found = routes.follow(rec, node, root._number, start, not retain_graph)
+                if found is not None:
+                    for leaf, gradient in found:
+                        leaves[id(leaf)] = (leaf, gradient)
+                    break
+                survey = routes.Survey(rec, node, root._number, start)
             send(*((root if root._leaf is None else root._leaf, -1) if node is None else (node, root._number)), start)
         while heap:
             _, node = heapq.heappop(heap)
             cotangents = pending.pop(node)
+            if survey is not None:
+                survey.visit(node)
             goes_on = needed is None or any(n in needed if k >= 0 else (id(n), -1) in wanted for n, k in node.edges)
             if goes_on and wanted:  # as in torch, what is asked for here is what arrives before the hooks
                 _collect(node, cotangents, wanted, collected)
@@ -177,6 +189,8 @@ def run(
             for (target, number), g in zip(node.edges, made, strict=True):
                 if g is not None:
                     send(target, number, g)
+        if survey is not None:
+            survey.keep(list(leaves.values()))
         for leaf, g in leaves.values():
             _deliver(leaf, g, create_graph, accumulate and (inputs is None or (id(leaf), -1) in wanted), collected, wanted)
         if outermost:
@@ -495,6 +509,9 @@ def _deliver(leaf: Tensor, g: Any, create_graph: bool, accumulate: bool, collect
     if not accumulate:
         return
     node = leaf._accumulator
+    if leaf._grad is None and node is None and not create_graph and leaf._geometry is None and leaf._after_hooks is None:
+        leaf._grad = _new(g)  # as it is for most, at most steps
+        return
     if node is not None and node.pre_hooks:
         given: tuple[Any, ...] = (as_tensor(g, create_graph),)
         for hook in list(node.pre_hooks.values()):

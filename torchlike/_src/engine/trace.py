@@ -32,11 +32,12 @@ class Node:
         numbers: how many Python numbers it takes from the trace's list.
         grads: `Aval` of each gradient that its pullback makes.
         backward: whether a pullback was applied on the way here.
+        routes: the backward passes that were walked from here; autograd's business.
     """
 
     __slots__ = (
         "backward", "base", "call", "children", "depth", "enters", "grads", "loose", "mask", "numbers", "outs", "parent", "programs",
-        "refs", "seen", "sights",
+        "refs", "routes", "seen", "sights",
     )  # fmt: skip
 
     def __init__(self, parent: "Node | None", call: Any = None) -> None:
@@ -44,6 +45,7 @@ class Node:
         self.call = call
         self.children: dict[Any, Node] = {}
         self.loose: dict[Any, Any] | None = None
+        self.routes: dict[Any, Any] | None = None
         self.programs: dict[Any, Program] = {}
         self.sights = 0
         self.seen: Any = None
@@ -253,10 +255,10 @@ class Recorder:
         values, numbers = self.values, self.numbers
         references = list(map(getrefcount, values))
         seen = node.seen
-        if seen is None or seen[0] != references:  # equal counts, as at the same place of a loop, give equal answers
-            seen = node.seen = _liveness(values, references)
-        _, live, spare = seen
-        donated = _donated(values, spare, live)
+        if seen is None or seen.references != references:  # equal counts, as at the same place of a loop, give equal answers
+            seen = node.seen = Liveness(values, references)
+        live = seen.live
+        donated = seen.donated(values) if seen.spare else ()
         self.values, self.numbers = [], []
         self.running = self.epoch
         self._restart()
@@ -276,8 +278,6 @@ class Recorder:
                     tiering.ran(program)
                     report.ran(node, reason, program, 0)
         finally:
-            for v in values:
-                v.epoch = -1
             self.running = -1
 
 
@@ -299,32 +299,50 @@ class PlaceChanged(Exception):
 _ALONE = next(map(getrefcount, [Value(None, None)]))
 
 
-def _liveness(values: list[Value], references: list[int]) -> tuple[list[int], tuple[int, ...], list[int]]:
-    """The counts themselves, which results somebody holds, and which inputs nobody holds whose buffer would fit a result."""
-    live = tuple([i for i, n in enumerate(references) if n > _ALONE and values[i].data is None])
-    kinds = {values[i].aval for i in live}
-    spare = [i for i, n in enumerate(references) if n <= _ALONE and values[i].data is not None and values[i].aval in kinds]
-    return references, live, spare
+class Liveness:
+    """Who holds the values of a trace that ends at a node.
 
+    Attributes:
+        references: the reference counts that say so.
+        live: the results that somebody holds.
+        spare: the inputs that nobody holds whose buffer would fit a result.
+    """
 
-def _donated(values: list[Value], spare: list[int], live: tuple[int, ...]) -> tuple[int, ...]:
-    """Inputs that nobody else can see, as many as there are results that they fit."""
-    if not spare:
-        return ()
-    wanted: dict[Any, int] = {}
-    for i in live:
-        a = values[i].aval
-        wanted[a] = wanted.get(a, 0) + 1
-    found = []
-    for i in spare:
-        v = values[i]
-        data = v.data
-        # The array itself is held by the value, by `data` and by the call. Host data has to be copied first; that pays where
-        # it makes the first step of a loop the same program as the others.
-        if wanted[v.aval] and (v.replaced if data.__class__ is np.ndarray else getrefcount(data) <= 3):
-            wanted[v.aval] -= 1
-            found.append(i)
-    return tuple(found)
+    __slots__ = ("_arrays", "_donated", "live", "references", "spare")
+
+    def __init__(self, values: list[Value], references: list[int]) -> None:
+        self.references = references
+        self.live = tuple([i for i, n in enumerate(references) if n > _ALONE and values[i].data is None])
+        kinds = {values[i].aval for i in self.live}
+        self.spare = [
+            i for i, n in enumerate(references) if n <= _ALONE and values[i].data is not None and values[i].aval in kinds
+        ]
+        self._arrays: list[int] = []
+        self._donated: tuple[int, ...] = ()
+
+    def donated(self, values: list[Value]) -> tuple[int, ...]:
+        """Inputs whose buffer nobody else can see, as many as there are results that they fit."""
+        data = [values[i].data for i in self.spare]
+        counts = list(map(getrefcount, data))
+        on_host = np.ndarray in set(map(type, data))
+        if counts == self._arrays and not on_host:
+            return self._donated
+        wanted: dict[Any, int] = {}
+        for i in self.live:
+            a = values[i].aval
+            wanted[a] = wanted.get(a, 0) + 1
+        found = []
+        for i, array, count in zip(self.spare, data, counts, strict=True):
+            v = values[i]
+            # The array itself is held by the value, by the list and by the call. Host data has to be copied first; that pays
+            # where it makes the first step of a loop the same program as the others.
+            if wanted[v.aval] and (v.replaced if array.__class__ is np.ndarray else count <= 3):
+                wanted[v.aval] -= 1
+                found.append(i)
+        made = tuple(found)
+        if not on_host:
+            self._arrays, self._donated = counts, made
+        return made
 
 
 class _Local(threading.local):
