@@ -6,6 +6,7 @@ scheduler never causes a new program; the first step reads states of zeros, so i
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -37,7 +38,19 @@ class Work(NamedTuple):
     outputs: list[Tensor]
     numbers: list[float]
     cohorts: list[Cohort]
-    clocks: list[tuple[float, list[Tensor]]]
+    clocks: list[tuple[int, float, list[Tensor]]]
+
+
+class Clock(NamedTuple):
+    """How many steps the parameters of a group have taken, as long as nobody writes to their ``step``."""
+
+    steps: list[Tensor]
+    versions: list[int]
+    count: float
+
+
+#: By steps taken, device and kinds of state: parameters, their gradients, their states (one's after another's), their steps.
+Members = dict[tuple[float, Any, tuple[str, ...]], tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]]
 
 
 class RecordedOptimizer(Optimizer):
@@ -61,11 +74,11 @@ class RecordedOptimizer(Optimizer):
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
-        self._clock: dict[Tensor, tuple[int, float]] = {}
+        self._clocks: dict[int, Clock] = {}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._clock = {}
+        self._clocks = {}
         for group in self.param_groups:
             for name, value in self._upgrades.items():
                 group.setdefault(name, value)
@@ -120,32 +133,62 @@ class RecordedOptimizer(Optimizer):
     def _record(self) -> None:
         rule = self.rule
         works: dict[Any, Work] = {}
-        for group in self.param_groups:
+        for position, group in enumerate(self.param_groups):
             flags = rule.flags(group)
             own = [float(x) for x in rule.numbers(group)]
-            for (count, place, slots), members in self._members(group).items():
+            members = self._in_step(position, group) or self._members(group)
+            for (count, place, slots), (params, grads, states, steps) in members.items():
                 work = works.get(place)
                 if work is None:
                     works[place] = work = Work([], [], [], [], [])
-                params, grads, states, steps = members
                 work.inputs.extend((*params, *grads, *states))
                 work.outputs.extend((*params, *states))
                 work.numbers.extend((count + 1, *own))
                 work.cohorts.append(Cohort(flags, len(params), slots, len(own)))
-                work.clocks.append((count + 1, steps))
+                work.clocks.append((position, count + 1, steps))
         for inputs, outputs, numbers, cohorts, clocks in works.values():
             program = _program(rule, tuple(cohorts))
             dispatch.update(program, program, inputs, numbers, outputs)
-            for count, steps in clocks:
-                self._set_counts(steps, count)
+            for position, count, steps in clocks:
+                self._set_counts(position, steps, count)
 
-    def _members(self, group: dict[str, Any]) -> dict[Any, tuple[list[Tensor], ...]]:
-        """The parameters that will move, by steps taken, device and kinds of state.
+    def _in_step(self, position: int, group: dict[str, Any]) -> Members | None:
+        """As `_members`, without looking at each parameter, where all of a group took the same steps, as most do."""
+        rule = self.rule
+        if rule.shaped:
+            return None
+        params = [p for p in group["params"] if p._grad is not None]
+        slots = tuple(rule.slots(group, ()))
+        states: list[Tensor] = []
+        steps: list[Tensor] = []
+        count = 0.0
+        if self._counts_steps or slots:
+            all_states = self.state
+            own = [all_states[p] for p in params]
+            try:
+                states = [state[slot] for state in own for slot in slots]
+                steps = [state["step"] for state in own] if self._counts_steps else []
+            except KeyError:  # a first step
+                return None
+            if self._counts_steps:
+                clock = self._clocks.get(position)
+                if clock is None or len(steps) != len(clock.steps) or not all(map(operator.is_, steps, clock.steps)):
+                    return None
+                if _versions(steps) != clock.versions:
+                    return None
+                count = clock.count
+            elif any([state is None for state in states]):
+                return None
+            else:
+                count = 1.0
+        places = {(p._storage.value if p._chain is None else p._cached).aval.place for p in params}  # type: ignore[union-attr]
+        if len(places) != 1:
+            return None
+        return {(count, places.pop(), slots): (params, [p._grad for p in params], states, steps)}  # type: ignore[misc]
 
-        Returns:
-            For each: parameters, their gradients, their states (one parameter's after another's), their steps.
-        """
-        members: dict[Any, tuple[list[Tensor], ...]] = {}
+    def _members(self, group: dict[str, Any]) -> Members:
+        """The parameters that will move."""
+        members: Members = {}
         rule = self.rule
         slots = tuple(rule.slots(group, ()))
         stateful = self._counts_steps or bool(slots)
@@ -181,21 +224,15 @@ class RecordedOptimizer(Optimizer):
             return 1.0
         if not state:
             self._start(p, group, state)
-        step = state["step"]
-        known = self._clock.get(step)
-        version = step._counter().version
-        if known is None or known[0] != version:
-            known = self._clock[step] = (version, step.item())
-        return known[1]
+        return state["step"].item()
 
-    def _set_counts(self, steps: list[Tensor], count: float) -> None:
+    def _set_counts(self, position: int, steps: list[Tensor], count: float) -> None:
         if not steps:
             return
         kind = steps[0]._aval()
         value = on_place(np.asarray(count, kind.dtype), kind.place)._value()
         dispatch.assign(steps, [value] * len(steps))
-        for step in steps:
-            self._clock[step] = (step._counter().version, count)
+        self._clocks[position] = Clock(steps, _versions(steps), count)
 
     def _start(self, p: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         """Fill a parameter's state with its first values, under PyTorch's names and in its order."""
@@ -252,6 +289,10 @@ def _program(rule: Rule, cohorts: tuple[Cohort, ...]) -> Callable[[list[Array], 
         return out
 
     return program
+
+
+def _versions(tensors: list[Tensor]) -> list[int]:
+    return [(t._own_counter or t._storage).version for t in tensors]
 
 
 def _taker(values: list[Any]) -> Callable[[int], list[Any]]:

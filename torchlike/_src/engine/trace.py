@@ -140,6 +140,22 @@ class Recorder:
         self.values.append(value)
         return value.aval
 
+    def refer(self, given: list[Value]) -> list[Any]:
+        """What stands for each of the values in a key: its number, or the aval of one that comes in here."""
+        epoch, values, place = self.epoch, self.values, self.place
+        refs: list[Any] = []
+        for v in given:
+            if v.epoch == epoch:
+                refs.append(v.index)
+            elif v.data is not None and v.aval.place is place and v.__class__ is Value:  # as `enter`, which is for the others
+                v.epoch, v.index = epoch, len(values)
+                values.append(v)
+                refs.append(v.aval)
+            else:
+                refs.append(self.enter(v))
+                place = self.place
+        return refs
+
     def take_over(self, value: Value) -> None:
         """Have a value computed that another thread has recorded. Never with an op half recorded here: that thread may wait too."""
         self.busy = False

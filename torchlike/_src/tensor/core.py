@@ -665,8 +665,7 @@ class Tensor:
             return bool((element == self).any().item())
         raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = object.__hash__  # by identity; ``__eq__`` would take it away
 
     def __reversed__(self) -> "Tensor":
         return self if self.ndim == 0 else self.flip(0)

@@ -732,20 +732,14 @@ def assign(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
 
 def _fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float]) -> list[Value]:
     rec = local.recorder
-    for t in tensors:
-        if t._chain is not None:
-            t._value()
+    given = [t._storage.value if t._chain is None else t._value() for t in tensors]  # before: reading a view may be an op
     rec.busy = True
     if rec.halted:
         rec.wait()
     values = rec.values
     at, size, count = rec.node, len(values), len(rec.numbers)
-    epoch = rec.epoch
     try:
-        refs = []
-        for t in tensors:
-            v = t._storage.value if t._chain is None else t._value()
-            refs.append(v.index if v.epoch == epoch else rec.enter(v))
+        refs = rec.refer(given)
         found = (key, len(numbers), *refs)
         node = rec.node.children.get(found)
         if node is None:

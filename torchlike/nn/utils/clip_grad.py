@@ -40,13 +40,14 @@ def _alike(tensors: list[Tensor]) -> list[list[Tensor]]:
     return list(groups.values())
 
 
-def _norms(tensors: list[Tensor], norm_type: float) -> Tensor:
-    """The norm of each, in one recorded op."""
+def _norms(tensors: list[Tensor], norm_type: float, total: bool) -> Tensor:
+    """The norm of each, or the ``total`` norm of these, in one recorded op."""
 
     def norms(arrays: list[Array], _: list[Any]) -> list[Array]:
-        return [jnp.stack([vector_norm(a, norm_type) for a in arrays])]
+        each = jnp.stack([vector_norm(a, norm_type) for a in arrays])
+        return [vector_norm(each, norm_type) if total else each]
 
-    return dispatch.fused(norms, ("norms", norm_type), tensors, [])[0]
+    return dispatch.fused(norms, ("norms", norm_type, total), tensors, [])[0]
 
 
 @torch.no_grad()
@@ -70,9 +71,12 @@ def _get_total_norm(
     norm_type = float(norm_type)
     if not tensors:
         return torch.tensor(0.0)
-    device = tensors[0].device
-    norms = [_norms(group, norm_type).to(device) for group in _alike(tensors)]
-    total = torch.linalg.vector_norm(norms[0] if len(norms) == 1 else torch.cat(norms), norm_type)
+    groups = _alike(tensors)
+    if len(groups) == 1:
+        total = _norms(tensors, norm_type, True)
+    else:
+        device = tensors[0].device
+        total = torch.linalg.vector_norm(torch.cat([_norms(group, norm_type, False).to(device) for group in groups]), norm_type)
     if error_if_nonfinite and not torch.isfinite(total):
         raise RuntimeError(_NON_FINITE.format(norm_type=norm_type))
     return total
@@ -86,14 +90,16 @@ def _clip_grads_with_norm_(
     grads = _grads(parameters)
     if not grads:
         return
-    # Always multiplied, by 1 if need be: choosing by the value would stop the program to read it.
-    factor = torch.clamp(float(max_norm) / (total_norm + 1e-6), max=1.0)
     for group in _alike(grads):
-        dispatch.update(_scaled, "scaled", [factor.to(group[0].device), *group], [], group)
+        here = group[0]._aval().place is total_norm._aval().place
+        norm = total_norm if here else total_norm.to(group[0].device)
+        dispatch.update(_scaled, "scaled", [norm, *group], [float(max_norm)], group)
 
 
-def _scaled(arrays: list[Array], _: list[Any]) -> list[Array]:
-    factor, *rest = arrays
+def _scaled(arrays: list[Array], numbers: list[Any]) -> list[Array]:
+    norm, *rest = arrays
+    # Always multiplied, by 1 if need be: choosing by the value would stop the program to read it.
+    factor = jnp.minimum(numbers[0] / (norm + 1e-6), 1.0)
     return [(a * factor).astype(a.dtype) for a in rest]
 
 
