@@ -177,7 +177,7 @@ class RecordedOptimizer(Optimizer):
                 if _versions(steps) != clock.versions:
                     return None
                 count = clock.count
-            elif any([state is None for state in states]):
+            elif any(state is None for state in states):
                 return None
             else:
                 count = 1.0

@@ -141,7 +141,7 @@ class Survey:
         rec, size = self.rec, self.size
         if not self.fits or rec.epoch != self.epoch or len(rec.numbers) != self.count:
             return
-        if not all([isinstance(g, Value) and g.epoch == self.epoch and g.index >= size for _, g in leaves]):
+        if not all(isinstance(g, Value) and g.epoch == self.epoch and g.index >= size for _, g in leaves):
             return
         places = tuple([(self.numbers[id(t)], g.index - size, g.aval) for t, g in leaves])
         if len({at for _, at, _ in places}) < len(places):

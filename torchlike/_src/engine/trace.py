@@ -7,6 +7,7 @@ results. What a step recorded runs as one program when somebody reads a value, s
 import itertools
 import threading
 import time
+from operator import itemgetter
 from sys import getrefcount
 from typing import Any
 
@@ -32,12 +33,13 @@ class Node:
         numbers: how many Python numbers it takes from the trace's list.
         grads: `Aval` of each gradient that its pullback makes.
         backward: whether a pullback was applied on the way here.
-        routes: the backward passes that were walked from here; autograd's business.
+        pick: takes the values it reads from the trace's list; where there is a ``mask``.
+        routes, saves: the backward passes that were walked from here, what the op keeps for backward; the tape's business.
     """
 
     __slots__ = (
-        "backward", "base", "call", "children", "depth", "enters", "grads", "loose", "mask", "numbers", "outs", "parent", "programs",
-        "refs", "routes", "seen", "sights",
+        "backward", "base", "call", "children", "depth", "enters", "grads", "loose", "mask", "numbers", "outs", "parent", "pick",
+        "programs", "refs", "routes", "saves", "seen", "sights",
     )  # fmt: skip
 
     def __init__(self, parent: "Node | None", call: Any = None) -> None:
@@ -46,6 +48,8 @@ class Node:
         self.children: dict[Any, Node] = {}
         self.loose: dict[Any, Any] | None = None
         self.routes: dict[Any, Any] | None = None
+        self.saves: tuple[int, ...] | None = None
+        self.pick: Any = None
         self.programs: dict[Any, Program] = {}
         self.sights = 0
         self.seen: Any = None
@@ -215,6 +219,8 @@ class Recorder:
         node = Node(self.node, call)
         node.refs, node.mask, node.numbers, node.base, node.outs = refs, mask, numbers, size, outs
         node.enters = tuple([v.aval for v in self.values[size:]])
+        if mask:
+            node.pick = itemgetter(*refs) if len(refs) > 1 else itemgetter(slice(refs[0], refs[0] + 1))
         node.backward = self.node.backward or call.__class__ is Pullback
         self.node.children[key] = node
         trie.nodes += 1

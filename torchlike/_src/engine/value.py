@@ -41,13 +41,14 @@ CPU = Place("cpu", 0)
 class Aval:
     """Shape, dtype and place of a value. Interned: equal ones are the same object, so keys hash by identity."""
 
-    __slots__ = ("dtype", "ndim", "place", "shape", "size", "struct")
+    __slots__ = ("dtype", "inexact", "ndim", "place", "shape", "size", "struct")
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, place: Place) -> None:
         self.shape = shape
         self.dtype = dtype
         self.place = place
         self.ndim = len(shape)
+        self.inexact = dtype.kind in "fcV"  # V: NumPy's word for bfloat16 and its like
         size = 1
         for n in shape:
             size *= n

@@ -12,24 +12,23 @@ import numpy as np
 
 from torchlike._src.engine import host as host_side
 from torchlike._src.engine.program import ARRAY, NUMBER, Call, Nest
-from torchlike._src.engine.trace import Elsewhere, Node, PlaceChanged, Recorder, local, number_key
+from torchlike._src.engine.trace import Elsewhere, Node, PlaceChanged, Recorder, local
 from torchlike._src.engine.value import CPU, Value, aval, host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import Op
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Storage, Tensor
 from torchlike._src.tensor.pointwise import is_pointwise
+from torchlike._src.tensor.reading import LIVE, NUMBERS, OPERAND, STATIC, TENSOR, TENSORS, StaleView, plain, reader, view_value
 from torchlike._src.tensor.refusals import no_overload
 from torchlike._src.tensor.strides import strides_of_result
-from torchlike._src.tensor.tape import extras, node_class
+from torchlike._src.tensor.tape import extras, node_class, order
 
-_NUMBERS = (bool, int, float, complex)
 _SMALL = host_side.SMALL
 ANY_SIZE = 1 << 62
-_STATIC, _TENSOR, _NUMBER, _LIST, _LIVE, _SIZE = range(6)
 _CODE = {
-    "tensor": _TENSOR, "tensor?": _TENSOR, "operand": _NUMBER, "operand?": _NUMBER, "number": _NUMBER,
-    "number?": _NUMBER, "tensors": _LIST, "live": _LIVE, "seed": _LIVE, "numbers": _NUMBER,
+    "tensor": TENSOR, "tensor?": TENSOR, "operand": OPERAND, "operand?": OPERAND, "number": OPERAND,
+    "number?": OPERAND, "tensors": TENSORS, "live": LIVE, "seed": LIVE, "numbers": OPERAND,
 }  # fmt: skip
 
 
@@ -52,8 +51,8 @@ class Kernel:
 
     __slots__ = (
         "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords",
-        "layout", "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional",
-        "promote", "returns", "saves", "saves_known", "saves_nothing", "saves_results",
+        "layout", "lead", "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional",
+        "promote", "read", "returns", "saves", "saves_known", "saves_nothing", "saves_results",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
@@ -62,11 +61,16 @@ class Kernel:
         self.params = op.params
         self.keywords = tuple([p.name for p in op.params if p.keyword_only])  # the last ones
         self.positional = len(op.params) - len(self.keywords)
-        self.codes = tuple([_CODE.get(p.kind, _STATIC) for p in op.params])
+        self.codes = tuple([_CODE.get(p.kind, STATIC) for p in op.params])
         #: Takes a tensor first, and then a tensor or a number: in torch these are two functions of one name.
-        self.overloaded = self.codes[:1] == (_TENSOR,) and any(p.kind == "operand" for p in op.params)
-        self.live = any(c == _LIVE for c in self.codes)
+        self.overloaded = self.codes[:1] == (TENSOR,) and any(p.kind == "operand" for p in op.params)
+        self.live = any(c == LIVE for c in self.codes)
         self.host = op.host
+        #: Where the first tensor stands, if there is a host rule; -1 without one.
+        self.lead = (
+            -1 if op.host is None or self.live or op.eager else next((i for i, c in enumerate(self.codes) if c != STATIC), 0)
+        )
+        self.read = reader(self.codes, wrong_argument)
         #: Looks at values that are on the host, see `checked`.
         self.check = getattr(op.fn, "check", None)
         self.numbers_alone_refused = any(p.kind == "operand" for p in op.params)
@@ -174,17 +178,6 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
         rec.busy = False
 
 
-class StaleView(Exception):
-    """An op reads a view whose base was written to: reading it anew is an op itself, which has to come first."""
-
-
-def _view_value(view: Tensor) -> Value:
-    storage = view._storage
-    if view._seen != storage.writes:
-        raise StaleView
-    return view._cached if storage.__class__ is Storage else view._value()  # type: ignore[return-value]
-
-
 def _record_elsewhere(kernel: Kernel, args: Sequence[Any], rec: Recorder, change: PlaceChanged) -> Any:
     """Record after a change of device; if its inputs are on two devices, only 0-d CPU tensors may differ."""
     try:
@@ -209,112 +202,30 @@ def _record_elsewhere(kernel: Kernel, args: Sequence[Any], rec: Recorder, change
 
 
 def _record(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
-    epoch = rec.epoch
+    lead = kernel.lead
+    if lead >= 0:
+        a = args[lead]
+        if not isinstance(a, Tensor) or (a._storage.value if a._chain is None else view_value(a)).data.__class__ is np.ndarray:
+            out = _on_host(kernel, args, rec)
+            if out is not NotImplemented:
+                return out
+    if kernel.eager:
+        return _eager(kernel, args, rec)
     values = rec.values
     size = len(values)
-    key: list[Any] = [kernel]
-    append = key.append
-    on_host = kernel.host is not None
-    limit = kernel.limit or _SMALL
-    waiting: list[Any] = []
-    mask, bit = 0, 1
-    grad = rec.grad and kernel.differentiable
+    found, mask, edges, bent = kernel.read(kernel, args, rec, rec.grad and kernel.differentiable)
     live: list[Any] | None = None
-    edges: list[Any] = []
-    bent = False
-    for a, code in zip(args, kernel.codes):  # noqa: B905 - hot, and the generated functions pass them all
-        if isinstance(a, Tensor):
-            if code == _STATIC:
-                raise TypeError(_wrong_argument(kernel, len(key) - 1, a))
-            v = a._storage.value if a._chain is None else _view_value(a)
-            if grad and a._requires_grad:
-                mask |= bit
-                edges.append(a)
-                if on_host:
-                    on_host = False
-                    _settle(key, waiting, rec)
-            bit <<= 1
-            if a._geometry is not None:
-                bent = True
-            if on_host:
-                if v.data.__class__ is np.ndarray and v.aval.size <= limit:
-                    waiting.append((len(key), v))
-                    append(v)
-                    continue
-                on_host = False
-                _settle(key, waiting, rec)
-            append(v.index if v.epoch == epoch else rec.enter(v))
-        elif code == _NUMBER:
-            append(number_key(a) if a.__class__ in _NUMBERS else _number(a))
-        elif code == _LIST:
-            if a is None:
-                append(None)
-                continue
-            if not isinstance(a, (tuple, list)):
-                raise TypeError(_wrong_argument(kernel, len(key) - 1, a))
-            refs: list[Any] = []
-            for t in a:
-                if t is None:
-                    refs.append(None)
-                    continue
-                if not isinstance(t, Tensor):
-                    raise TypeError(
-                        f"expected Tensor as element {len(refs)} in argument {len(key) - 1}, but got {type(t).__name__}"
-                    )
-                v = t._storage.value if t._chain is None else _view_value(t)
-                if grad and t._requires_grad:
-                    mask |= bit
-                    edges.append(t)
-                    if on_host:
-                        on_host = False
-                        _settle(key, waiting, rec)
-                        _settle(refs, [(i, w) for i, w in enumerate(refs) if isinstance(w, Value)], rec)
-                bit <<= 1
-                if t._geometry is not None:
-                    bent = True
-                if on_host and v.data.__class__ is np.ndarray and v.aval.size <= limit:
-                    refs.append(v)
-                    continue
-                if on_host:
-                    on_host = False
-                    _settle(key, waiting, rec)
-                    _settle(refs, [(i, w) for i, w in enumerate(refs) if isinstance(w, Value)], rec)
-                refs.append(v.index if v.epoch == epoch else rec.enter(v))
-            append(refs if on_host else tuple(refs))
-            if on_host:
-                waiting.append((len(key) - 1, refs))
-        elif code == _LIVE:
-            append(a.__class__)
-            if live is None:
-                live = []
-            live.append(a)
-        else:
-            append(a if a.__class__ is not list else tuple(a))
-    if on_host and not kernel.live and not kernel.eager:
-        out = _on_host(kernel, args)
-        if out is not NotImplemented:
-            if rec.inference:
-                _mark_inference(out)
-            return _laid_out(kernel, args, out) if bent and kernel.layout is not None else out
-    if kernel.eager:
-        rec.rollback(rec.node, size, len(rec.numbers))  # its inputs do not come into the trace
-        return _eager(kernel, args, rec)
-    if on_host:
-        _settle(key, waiting, rec)
-    append(mask)
-    found = tuple(key)
-    node = None
-    if live is None:
+    if not kernel.live:
         node = rec.node.children.get(found)
         if node is None:
             node, live = _find_loose(kernel, args, found, rec, size)
-        if live:
-            rec.numbers += live
     else:
-        node = rec.node.children.get(_loosen(kernel, found))
+        loose = _loosen(kernel, found)
+        node = rec.node.children.get(loose)
         live = _numbers(kernel, args)
         if node is None:
-            node = _learn(kernel, args, _loosen(kernel, found), found, rec, size, tuple(live))
+            node = _learn(kernel, args, loose, found, rec, size, tuple(live))
+    if live:
         rec.numbers += live
     if kernel.check is not None:
         kernel.check(*map(_seen_on_host, args))
@@ -322,7 +233,9 @@ def _record(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
     if mask:
         made = _wrap_with_grad(kernel, node, outs, edges, args, values, live)
     elif len(outs) == 1:
-        made = _new(outs[0])
+        made = _make(Tensor)
+        made._storage = storage = _make(Storage)
+        storage.value = outs[0]
     else:
         made = _pack(kernel, [_new(v) for v in outs])
     if rec.inference:
@@ -377,44 +290,7 @@ def _new(value: Value) -> Tensor:
     return t
 
 
-def _settle(items: list[Any], waiting: list[Any], rec: Recorder) -> None:
-    """Bring in the values that were put off while the op might still run on the host."""
-    epoch = rec.epoch
-    for at, v in waiting:
-        if v.__class__ is list:
-            for i, w in enumerate(v):
-                if isinstance(w, Value):
-                    v[i] = w.index if w.epoch == epoch else rec.enter(w)
-            items[at] = tuple(v)
-        else:
-            items[at] = v.index if v.epoch == epoch else rec.enter(v)
-    waiting.clear()
-
-
-def _number(a: Any) -> Any:
-    """The key of a number argument that is not quite a Python number."""
-    if a is None:
-        return None
-    if isinstance(a, (tuple, list)):
-        return tuple([number_key(_plain(i)) for i in a])
-    return number_key(_plain(a))
-
-
-def _plain(a: Any) -> Any:
-    """NumPy scalars and subclasses of numbers as Python numbers."""
-    if a.__class__ in _NUMBERS:
-        return a
-    if isinstance(a, np.generic):
-        return a.item()
-    for cls in _NUMBERS:
-        if isinstance(a, cls):
-            return cls(a)
-    if hasattr(a, "__index__"):
-        return a.__index__()
-    return a
-
-
-def _wrong_argument(kernel: Kernel, position: int, given: Any) -> str:
+def wrong_argument(kernel: Kernel, position: int, given: Any) -> str:
     p = kernel.params[position]
     wanted = {"tensor": "Tensor", "tensor?": "Tensor", "tensors": "tuple of Tensors", "number": "Number"}.get(p.kind, "Number")
     where = "" if p.keyword_only else f" (position {position + 1})"
@@ -433,14 +309,14 @@ def _no_overload(kernel: Kernel, args: Sequence[Any]) -> TypeError:
 
 def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
     for i, (a, p) in enumerate(zip(args, kernel.params, strict=True)):
-        if p.kind == "tensors" and isinstance(a, Tensor):
-            raise TypeError(_wrong_argument(kernel, i, a))
+        if isinstance(a, Tensor) and kernel.codes[i] in (STATIC, TENSORS):
+            raise TypeError(wrong_argument(kernel, i, a))
         if isinstance(a, Tensor) or (a is None and (p.kind.endswith("?") or p.kind in ("static", "tensors"))):
             continue
         if p.kind in ("tensor", "tensor?"):
-            raise _no_overload(kernel, args) if i == 0 and kernel.overloaded else TypeError(_wrong_argument(kernel, i, a))
-        if p.kind in ("operand", "number", "operand?", "number?") and not isinstance(_plain(a), _NUMBERS):
-            raise TypeError(_wrong_argument(kernel, i, a))
+            raise _no_overload(kernel, args) if i == 0 and kernel.overloaded else TypeError(wrong_argument(kernel, i, a))
+        if p.kind in ("operand", "number", "operand?", "number?") and not isinstance(plain(a), NUMBERS):
+            raise TypeError(wrong_argument(kernel, i, a))
     if kernel.numbers_alone_refused and not any(isinstance(a, Tensor) for a in args):
         kinds = ", ".join([type(a).__name__ for a, p in zip(args, kernel.params, strict=True) if p.kind == "operand"])
         raise TypeError(
@@ -452,7 +328,7 @@ def _loosen(kernel: Kernel, key: tuple[Any, ...]) -> tuple[Any, ...]:
     """The key without the values of its numbers."""
     out: list[Any] = [key[0]]
     for item, code in zip(key[1:-1], kernel.codes, strict=True):
-        if code == _NUMBER and item.__class__ is tuple:
+        if code == OPERAND and item.__class__ is tuple:
             if item and item[0].__class__ is tuple:
                 out.append(tuple([i[0] for i in item]))
             elif item:
@@ -469,11 +345,11 @@ def _numbers(kernel: Kernel, args: Sequence[Any]) -> list[Any]:
     """The Python numbers among the arguments, in order."""
     found: list[Any] = []
     for a, code in zip(args, kernel.codes, strict=True):
-        if code in (_NUMBER, _LIVE) and a is not None and not isinstance(a, Tensor):
+        if code in (OPERAND, LIVE) and a is not None and not isinstance(a, Tensor):
             if isinstance(a, (tuple, list)):
-                found += map(_plain, a)
+                found += map(plain, a)
             else:
-                found.append(_plain(a))
+                found.append(plain(a))
     return found
 
 
@@ -518,12 +394,12 @@ def _learn(
         if isinstance(a, Tensor):
             template.append(ARRAY)
             refs.append(item if item.__class__ is int else next(came_in))
-        elif code == _LIST and a is not None:
+        elif code == TENSORS and a is not None:
             template.append(Nest([None if t is None else ARRAY for t in a]))
             refs += [i if i.__class__ is int else next(came_in) for i in item if i is not None]
-        elif code in (_NUMBER, _LIVE) and a is not None:
+        elif code in (OPERAND, LIVE) and a is not None:
             if numbers is None:
-                template.append(tuple(map(_plain, a)) if isinstance(a, (tuple, list)) else _plain(a))
+                template.append(tuple(map(plain, a)) if isinstance(a, (tuple, list)) else plain(a))
             else:
                 template.append(Nest([NUMBER] * len(a)) if isinstance(a, (tuple, list)) else NUMBER)
         else:
@@ -551,16 +427,26 @@ def _concrete(a: Any) -> Any:
     return None if a is None else a._value().data
 
 
-def _on_host(kernel: Kernel, args: Sequence[Any]) -> Any:
-    """Run the NumPy twin of an op at once; NotImplemented where it leaves these arguments to the device."""
+def _on_host(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
+    """Run the NumPy twin of an op at once; NotImplemented where an input is not small and on the host, or it leaves these alone."""
+    grad = rec.grad and kernel.differentiable
+    limit = kernel.limit or _SMALL
+    bent = False
+    for a in args:
+        for t in a if isinstance(a, (tuple, list)) else (a,):
+            if isinstance(t, Tensor):
+                v = t._storage.value if t._chain is None else view_value(t)
+                if v.data.__class__ is not np.ndarray or v.aval.size > limit or (grad and t._requires_grad):
+                    return NotImplemented
+                bent |= t._geometry is not None
     _check_kinds(kernel, args)
     given = [
         a._value().data
         if isinstance(a, Tensor)
         else tuple(map(_concrete, a))
-        if code == _LIST and a is not None
-        else _plain(a)
-        if code == _NUMBER and not isinstance(a, (tuple, list))
+        if code == TENSORS and a is not None
+        else plain(a)
+        if code == OPERAND and not isinstance(a, (tuple, list))
         else _static(a)
         for a, code in zip(args, kernel.codes, strict=True)
     ]
@@ -573,8 +459,12 @@ def _on_host(kernel: Kernel, args: Sequence[Any]) -> Any:
     if kernel.check is not None:
         kernel.check(*given)
     if isinstance(out, (tuple, list)):
-        return _pack(kernel, [_new(host_value(np.asarray(o))) for o in out])
-    return _new(host_value(np.asarray(out)))
+        made = _pack(kernel, [_new(host_value(np.asarray(o))) for o in out])
+    else:
+        made = _new(host_value(np.asarray(out)))
+    if rec.inference:
+        _mark_inference(made)
+    return _laid_out(kernel, args, made) if bent and kernel.layout is not None else made
 
 
 def _eager(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
@@ -588,7 +478,7 @@ def _eager(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
         (t._value().aval.place for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)), CPU
     )
     given = [
-        array(a) if isinstance(a, Tensor) else tuple(map(array, a)) if code == _LIST and a is not None else _static(a)
+        array(a) if isinstance(a, Tensor) else tuple(map(array, a)) if code == TENSORS and a is not None else _static(a)
         for a, code in zip(args, kernel.codes, strict=True)
     ]
     out = kernel(*given)
@@ -609,17 +499,31 @@ def _wrap_with_grad(
     kernel: Kernel, node: Node, outs: list[Value], edges: list[Any], args: Sequence[Any], values: list[Value],
     numbers: list[Any] | None,
 ) -> Any:  # fmt: skip
-    pullback = outs.pop()
     make = kernel.node
     if make is None:  # the name depends on the arguments
         make = node_class(kernel.grad_name({p.name: a for p, a in zip(kernel.params, args, strict=True)}))
-    grad_node = make(node, pullback, edges, [values[r] for r in node.refs], numbers)
+    grad_node = _make(make)
+    grad_node.pullback = outs.pop()
+    grad_node.trie, grad_node.values, grad_node.numbers, grad_node.edges = node, node.pick(values), numbers, edges
+    grad_node.order = next(order)
     if kernel.saves:
-        grad_node.saved = saved(kernel, args)
+        places = node.saves
+        if places is None:
+            places = node.saves = saved_places(kernel, args)
+        if places:
+            grad_node.saved = saved(places, args)
+    if len(outs) == 1 and not kernel.saves_results and not extras:
+        t = _make(Tensor)
+        t._storage = storage = _make(Storage)
+        storage.value = v = outs[0]
+        if v.aval.inexact:
+            t._node = grad_node
+            t._requires_grad = True
+        return t
     made = []
     for k, v in enumerate(outs):
         t = _new(v)
-        if v.aval.dtype.kind in "fcV":
+        if v.aval.inexact:
             t._node = grad_node
             t._number = k
             t._requires_grad = True
@@ -628,22 +532,30 @@ def _wrap_with_grad(
         if needs < 0 or isinstance(args[needs], Tensor):
             grad_node.save_result(made[i])
     if extras:
+        grad_node.tell()
         from torchlike._src.autograd.saving import keep_packed
 
         keep_packed(grad_node, args, made)
     return made[0] if len(made) == 1 else _pack(kernel, made)
 
 
-def saved(kernel: Kernel, args: Sequence[Any], written: int = -1) -> list[Any] | None:
-    """What torch keeps of the arguments for backward, each with its version counter and version.
+def saved_places(kernel: Kernel, args: Sequence[Any], written: int = -1) -> tuple[int, ...]:
+    """Which of the arguments torch keeps for backward; the same for all calls that come to one node of the trie.
 
     ``written`` is the argument that is about to be written to: torch saves a copy of that one.
     """
+    return tuple([
+        i
+        for i, needs in kernel.saves
+        if i != written and args[i] is not None and (needs is None or any(_needs_grad(args[k]) for k in needs))
+    ])  # fmt: skip
+
+
+def saved(places: tuple[int, ...], args: Sequence[Any]) -> list[Any] | None:
+    """What torch keeps of the arguments for backward, each with its version counter and version."""
     kept = []
-    for i, needs in kernel.saves:
+    for i in places:
         a = args[i]
-        if i == written or a is None or (needs is not None and not any(_needs_grad(args[k]) for k in needs)):
-            continue
         for t in a if isinstance(a, (tuple, list)) else (a,):
             if isinstance(t, Tensor):
                 if t._inference:

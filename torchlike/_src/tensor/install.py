@@ -17,7 +17,7 @@ from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import INPLACE, OPS, Op
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Tensor
-from torchlike._src.tensor.dispatch import Kernel, record, saved
+from torchlike._src.tensor.dispatch import Kernel, record, saved, saved_places
 
 _REFLECTED = {
     f"__r{n}__"
@@ -178,7 +178,7 @@ def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     result = fit_dtype(result, have.dtype)
     node = result._node
     if node is not None and kernel.saves and node.trie is not None:
-        node.saved = saved(kernel, args, written=0)
+        node.saved = saved(saved_places(kernel, args, written=0), args)
     self._write(result._value(), node, result._number, result._requires_grad)
     if node is not None and node.trie is not None:
         for _, needs in kernel.saves_results:

@@ -17,7 +17,8 @@ from torchlike._src.engine.program import ARRAY, Nest
 from torchlike._src.engine.trace import Node as TrieNode, local
 from torchlike._src.engine.value import Value
 
-_order = itertools.count()
+#: Numbers the nodes as they are made.
+order = itertools.count()
 _NAMESPACED = {"AccumulateGrad", "CopyBackwards", "CopySlices"}
 _WRAPS_NUMBERS = {"add", "sub", "mul", "true_divide", "_where"}
 _STATISTICS = {"running_mean", "running_var"}  # a layer's own, not inputs
@@ -59,11 +60,12 @@ class GradNode:
         self.values: list[Value] | None = values
         self.numbers = numbers
         self.edges = [(t._node, t._number) if t._node is not None else (t if t._leaf is None else t._leaf, -1) for t in inputs]
-        self.order = next(_order)
+        self.order = next(order)
         if extras:
-            self._tell()
+            self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Let those in `extras` know that the node was made."""
         modes = local.recorder.modes
         if modes.get("anomaly"):
             self.forward_trace = traceback.format_stack()[:-3]
