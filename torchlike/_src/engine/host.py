@@ -20,10 +20,11 @@ _used = False
 
 
 def configure() -> None:
-    """Settings of JAX and of the allocator that torchlike relies on; called once, at import."""
+    """Settings of JAX and of Python's and C's memory that torchlike relies on; called once, at import."""
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_default_matmul_precision", "highest")
     memory.keep()
+    memory.collect_less_often()
     _persist_programs()
 
 
