@@ -123,6 +123,15 @@ def _fill(uniforms: np.ndarray, mean: float, std: float) -> None:
             chunk[:, row] = (wave if plain else lanes.fma(wave.astype(np.float64), std, mean)).reshape(half)
 
 
+def uniforms(generator: Generator | None, count: int) -> np.ndarray | None:
+    """What `normal` makes ``count`` float32 numbers from, drawn; None where that is more than one uniform for each."""
+    if count % _BLOCK or not count:
+        return None
+    generator = resolve(generator)
+    with generator.lock:
+        return generator.twister.floats(count)
+
+
 def _fill_wanted(uniforms: np.ndarray, mean: float, std: float, wanted: np.ndarray) -> None:
     """`_fill`, working out only the pairs in which a number is wanted; the others stay uniforms."""
     blocks = uniforms.reshape(-1, 2, _BLOCK // 2)

@@ -5,14 +5,18 @@ from typing import Any
 import numpy as np
 
 from torchlike._src.engine.trace import local
+from torchlike._src.engine.value import CPU, Aval, host_value
 from torchlike._src.operators import promotion
-from torchlike._src.operators.registry import composite, ops
+from torchlike._src.operators.registry import anonymous, composite, ops
 from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.random import sampling
+from torchlike._src.random.normal import uniforms
+from torchlike._src.random.recorded import box_muller
 from torchlike._src.tensor import devices, dtypes, layouts
 from torchlike._src.tensor.conversion import keep_layout
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.creation import _deliver, check_sizes
+from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.from_data import finish, np_dtype, on_place
 from torchlike._src.tensor.strides import contiguous_strides, dense_like
 from torchlike._src.tensor.view_functions import sizes as as_sizes
@@ -79,6 +83,10 @@ def _like(name: str, sample: Any) -> None:
         have = input._aval()
         place = have.place if device is None else devices.place_of(device)
         strides = None if input._geometry is None else dense_like(have.shape, input._geometry[0])
+        if sample is sampling.normal and strides is None and place is have.place is CPU and input._value().data is None:
+            t = _recorded_normal(generator, have, np_dtype(dtype, have.dtype))
+            if t is not None:
+                return finish(t, requires_grad)
         t = on_place(_values(have.shape, strides, np_dtype(dtype, have.dtype), sample, generator), place)
         keep_layout(input, t)
         return finish(t, requires_grad)
@@ -86,6 +94,17 @@ def _like(name: str, sample: Any) -> None:
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"`{name.removesuffix('_like')}` with the shape, dtype and device of ``input``."
     composite(name, method=False)(make)
+
+
+_BOX_MULLER = Kernel(anonymous(box_muller, differentiable=False))
+
+
+def _recorded_normal(generator: Any, like: Aval, kind: np.dtype) -> Tensor | None:
+    """Normals for a step that is being recorded: only the uniforms are drawn here, the rest is part of the program."""
+    if kind != np.float32:
+        return None
+    drawn = uniforms(generator, like.size)
+    return None if drawn is None else record(_BOX_MULLER, (_new(host_value(drawn)), like.shape))
 
 
 def _values(shape: tuple[int, ...], strides: tuple[int, ...] | None, kind: np.dtype, sample: Any, generator: Any,
