@@ -91,3 +91,6 @@ def set_num_threads(n: int) -> None:
     """
     if n < 1:
         raise RuntimeError("set_num_threads expects a positive integer")
+
+
+_changed()  # name the settings at import too: those that are set back later are the same

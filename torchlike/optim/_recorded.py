@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 import torchlike as torch
+from torchlike._src.engine import stored
 from torchlike._src.tensor import Tensor, dispatch
 from torchlike._src.tensor.creation import on_place
 from torchlike.optim._rule import Array, Rule, Single, Zeros, advance, transformation
@@ -148,7 +149,7 @@ class RecordedOptimizer(Optimizer):
                 work.clocks.append((position, count + 1, steps))
         for inputs, outputs, numbers, cohorts, clocks in works.values():
             program = _program(rule, tuple(cohorts))
-            dispatch.update(program, program, inputs, numbers, outputs)
+            dispatch.update(program, program, inputs, numbers, outputs, alike=True)
             for position, count, steps in clocks:
                 self._set_counts(position, steps, count)
 
@@ -288,6 +289,11 @@ def _program(rule: Rule, cohorts: tuple[Cohort, ...]) -> Callable[[list[Array], 
             out += [state[name] for state in states for name in slots]
         return out
 
+    def identity() -> Any:
+        formula = [stored.name_of(part) for part in (rule.state, rule.coefficients, rule.leaf)]
+        return ("step", *formula, *[stored.plain(tuple(cohort)) for cohort in cohorts])
+
+    program.identity = identity  # type: ignore[attr-defined]
     return program
 
 

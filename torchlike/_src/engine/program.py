@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.dtypes import float0
 
-from torchlike._src.engine import host, memory
+from torchlike._src.engine import host, memory, report, stored
 from torchlike._src.engine.value import Aval, PullbackAval, Value
 
 #: Markers in a template: here goes the next array, the next number.
@@ -50,6 +50,15 @@ class Call:
     @property
     def name(self) -> str:
         return getattr(self.kernel, "__name__", repr(self.kernel))
+
+    def identity(self) -> Any:
+        """What another process would know this call by.
+
+        Raises:
+            stored.Unnamed: if there is no such thing.
+        """
+        identity = getattr(self.kernel, "identity", None)
+        return (stored.name_of(self.kernel) if identity is None else identity(), _named(self.template))
 
     def __call__(self, arrays: Sequence[Any], numbers: Sequence[Any]) -> tuple[jax.Array, ...]:
         arrays_left, numbers_left = iter(arrays), iter(numbers)
@@ -97,6 +106,15 @@ class Call:
         return jax.vjp(of_wanted, *[arrays[i] for i in wanted])
 
 
+def _named(template: tuple[Any, ...]) -> Any:
+    return tuple([
+        ("marker", repr(item)) if item is ARRAY or item is NUMBER
+        else ("nest", _named(item)) if item.__class__ is Nest
+        else stored.plain(item)
+        for item in template
+    ])  # fmt: skip
+
+
 def _strong(x: Any) -> jax.Array:
     """A result without JAX's weak type: torch's dtypes are what they say."""
     if isinstance(x, jax.Array):
@@ -134,6 +152,10 @@ class Pullback:
         self.name = f"{forward.name} backward"
         self.avals = avals
         self.given = given
+
+    def identity(self) -> Any:
+        """As `Call.identity`; whose pullback it is shows in what it reads."""
+        return ("backward", self.given)
 
     def cotangents(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
         left = iter(arrays)
@@ -226,8 +248,28 @@ class Program:
             else:
                 plan.append(place(env[i]))
         self.plan = plan
-        self.simple = plan == [("output", k) for k in range(len(plan))]
+        self.simple = self._is_simple()
         return outputs
+
+    def _find(self, donated: list[Any], kept: list[Any], numbers: tuple[Any, ...]) -> None:
+        """Take the executable that an earlier process has kept, or keep it for later ones."""
+        key = stored.key_of(self.path, self.live, self.donated, numbers)
+        if key is None:
+            return
+        found = stored.load(key)
+        if found is not None:
+            self.plan, self.fn = found
+            self.simple = self._is_simple()
+            report.loaded()
+            return
+        lowered = self.fn.lower(donated, kept, numbers)
+        compiled = stored.freshly_compiled(lowered)
+        # The residuals of a pullback are known by what tracing made, in this process only.
+        if compiled is not None and all(at[0] != "pullback" for at in self.plan):
+            stored.keep(key, self.plan, compiled)
+
+    def _is_simple(self) -> bool:
+        return self.plan == [("output", k) for k in range(len(self.plan))]
 
     def _replay(self, env: list[Any], numbers: Any) -> None:
         for node in self.path:
@@ -242,6 +284,7 @@ class Program:
                     outs, env[first + len(node.outs) - 1] = call.vjp(node.mask, arrays, mine, call.jit)
                 else:
                     outs = call.jit(arrays, mine)
+                assert [(o.shape, o.dtype) for o in outs] == [(a.shape, a.dtype) for a in node.outs[: len(outs)]], call.name
             for k, out in enumerate(outs):
                 env[first + k] = out
 
@@ -250,7 +293,10 @@ class Program:
         host_array = np.ndarray
         donated = [_private(values[i]) if values[i].data.__class__ is host_array else values[i].data for i in self.donated]
         kept = [_data(values[i]) if values[i].data.__class__ is host_array else values[i].data for i in self.kept]
-        outputs = self.fn(donated, kept, self.numbers.arrays(numbers) if numbers else ())
+        given = self.numbers.arrays(numbers) if numbers else ()
+        if self.runs == 0 and len(self.path) >= stored.WORTH:
+            self._find(donated, kept, given)
+        outputs = self.fn(donated, kept, given)
         self.runs += 1
         if self.simple:
             for i, out in zip(self.live, outputs, strict=True):

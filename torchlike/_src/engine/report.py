@@ -40,6 +40,7 @@ class Explanation:
     def __init__(self) -> None:
         self.programs = 0
         self.single_programs = 0
+        self.loaded = 0
         self.runs = 0
         self.whole_runs = 0
         self.ops = 0
@@ -52,7 +53,7 @@ class Explanation:
     def __str__(self) -> str:
         lines = [
             f"{self.programs} programs built ({self.programs - self.single_programs} whole, {self.single_programs} of "
-            f"one op), {self.runs} runs ({self.whole_runs} whole) of {self.ops} ops; "
+            f"one op; {self.loaded} were on disk), {self.runs} runs ({self.whole_runs} whole) of {self.ops} ops; "
             f"{self.compilations} XLA compilations in {self.compile_seconds:.2f} s, {self.trace_seconds:.2f} s tracing"
         ]
         for reason, count in self.reasons.most_common(12):
@@ -136,6 +137,11 @@ def ran(node: Any, reason: str, program: Any, new: int) -> None:
         current.whole_runs += 1
         program.entry.runs += 1
         program.entry.reasons[reason] += 1
+
+
+def loaded() -> None:
+    """A program was found on disk."""
+    current.loaded += 1
 
 
 def _listen(event: str, seconds: float, **_: Any) -> None:

@@ -7,6 +7,7 @@ results. What a step recorded runs as one program when somebody reads a value, s
 import itertools
 import threading
 import time
+from collections.abc import Sequence
 from operator import itemgetter
 from sys import getrefcount
 from typing import Any
@@ -27,6 +28,7 @@ class Node:
     """One recorded op at one place: what follows it, what it reads and makes, the programs that end here.
 
     Attributes:
+        call: the op; of a root, the settings.
         refs: numbers of the values it reads, in order.
         base: number of the first value it adds; first come the inputs it brings in (``enters``), then its results.
         outs: `Aval` of each result; with a ``mask`` of inputs that need a gradient, the last is None: the pullback.
@@ -89,7 +91,7 @@ class Trie:
             self.nodes = 0
         found = self.roots.get(self.config)
         if found is None:
-            found = self.roots[self.config] = Node(None)
+            found = self.roots[self.config] = Node(None, self.config)
         return found
 
 
@@ -195,7 +197,10 @@ class Recorder:
         del self.values[size:]
         del self.numbers[numbers:]
 
-    def learn(self, key: Any, call: Call, refs: tuple[int, ...], size: int, mask: int, numbers: tuple[Any, ...]) -> Node:
+    def learn(
+        self, key: Any, call: Call, refs: tuple[int, ...], size: int, mask: int, numbers: tuple[Any, ...],
+        outs: Sequence[Aval] | None = None,
+    ) -> Node:  # fmt: skip
         """A node for an op that was not recorded here before.
 
         Args:
@@ -203,14 +208,14 @@ class Recorder:
             refs: numbers of the values it reads; those from ``size`` on came in with it.
             mask: which of them need a gradient.
             numbers: the Python numbers that are inputs of the program, not constants of ``call``.
+            outs: kinds of the results, if they are known.
         """
         values = self.values
-        structs = call.outputs(tuple([values[r].aval for r in refs]), numbers)
-        place = self.place
-        outs: tuple[Any, ...] = tuple([aval(s.shape, np.dtype(s.dtype), place) for s in structs])
-        if mask:
-            outs = (*outs, None)
-        node = self._grow(key, call, refs, size, mask, len(numbers), outs)
+        if outs is None:
+            structs = call.outputs(tuple([values[r].aval for r in refs]), numbers)
+            place = self.place
+            outs = [aval(s.shape, np.dtype(s.dtype), place) for s in structs]
+        node = self._grow(key, call, refs, size, mask, len(numbers), (*outs, None) if mask else tuple(outs))
         node.grads = tuple([values[r].aval for i, r in enumerate(refs) if mask >> i & 1])
         return node
 

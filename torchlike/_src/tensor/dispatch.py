@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from torchlike._src.engine import host as host_side
+from torchlike._src.engine import host as host_side, stored
 from torchlike._src.engine.program import ARRAY, NUMBER, Call, Nest
 from torchlike._src.engine.trace import Elsewhere, Node, PlaceChanged, Recorder, local
-from torchlike._src.engine.value import CPU, Value, aval, host_value
+from torchlike._src.engine.value import CPU, Aval, Value, aval, host_value
 from torchlike._src.operators import promotion
-from torchlike._src.operators.registry import Op
+from torchlike._src.operators.registry import OPS, Op
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Storage, Tensor
 from torchlike._src.tensor.pointwise import is_pointwise
@@ -70,7 +70,7 @@ class Kernel:
         self.lead = (
             -1 if op.host is None or self.live or op.eager else next((i for i, c in enumerate(self.codes) if c != STATIC), 0)
         )
-        self.read = reader(self.codes, wrong_argument)
+        self.read = _first_reading
         #: Looks at values that are on the host, see `checked`.
         self.check = getattr(op.fn, "check", None)
         self.numbers_alone_refused = any(p.kind == "operand" for p in op.params)
@@ -112,6 +112,12 @@ class Kernel:
     def __call__(self, *args: Any) -> Any:
         return self._call(self.fn, args)
 
+    def identity(self) -> Any:
+        """What another process would know the kernel by, see `stored.key_of`."""
+        declared = OPS.get(self.name)
+        named = ("op", self.name) if declared is not None and declared.fn is self.fn else stored.name_of(self.fn)
+        return (named, self.promote, self.keywords)
+
     def on_host(self, args: Sequence[Any]) -> Any:
         """Run the NumPy twin; NumPy's warnings about inf and NaN are not torch's."""
         with np.errstate(all="ignore"):
@@ -141,6 +147,12 @@ class Kernel:
 
 
 _PROMOTED = {"tensor", "tensor?", "operand", "operand?", "tensors"}
+
+
+def _first_reading(kernel: Kernel, *rest: Any) -> Any:
+    """Stands for a kernel's reader until it is used: making those of all ops would take a fifth of the import."""
+    kernel.read = reader(kernel.codes, wrong_argument)
+    return kernel.read(kernel, *rest)
 
 
 def record(kernel: Kernel, args: Sequence[Any]) -> Any:
@@ -604,6 +616,15 @@ class _FusedKernel:
     def __call__(self, arrays: Sequence[Any], numbers: Sequence[Any]) -> Any:
         return self.fn(list(arrays), list(numbers))
 
+    def identity(self) -> Any:
+        """As `Kernel.identity`: a function made inside another is told by its ``key``, where that is plain."""
+        own = getattr(self.fn, "identity", None)
+        if own is not None:
+            return own()
+        if self.fn.__module__.partition(".")[0] != __name__.partition(".")[0]:
+            raise stored.Unnamed(self.fn.__module__)
+        return (self.fn.__module__, self.fn.__qualname__, stored.plain(self.key))
+
     def __hash__(self) -> int:
         return hash(self.key)
 
@@ -611,22 +632,30 @@ class _FusedKernel:
         return isinstance(other, _FusedKernel) and self.key == other.key
 
 
-def fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float]) -> list[Tensor]:
+def fused(
+    fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float], outs: Sequence[Aval] | None = None
+) -> list[Tensor]:
     """Record ``fn(arrays, numbers) -> arrays`` over all ``tensors`` as one op without gradient.
 
     Args:
         fn: pure; ``key`` (hashable) stands for everything static about it.
         tensors: what it reads.
         numbers: Python numbers that are inputs of the program from the start.
+        outs: kinds of the results, where they are known; saves a trace of ``fn`` to find them out.
     """
-    return [_new(v) for v in _fused(fn, key, tensors, numbers)]
+    return [_new(v) for v in _fused(fn, key, tensors, numbers, outs)]
 
 
 def update(
-    fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float], written: Sequence[Tensor]
-) -> None:
-    """As `fused`, with the results written into ``written``, unseen by autograd."""
-    assign(written, _fused(fn, key, tensors, numbers))
+    fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float], written: Sequence[Tensor],
+    alike: bool = False,
+) -> None:  # fmt: skip
+    """As `fused`, with the results written into ``written``, unseen by autograd.
+
+    Args:
+        alike: the results are known to be of the kinds of ``written``.
+    """
+    assign(written, _fused(fn, key, tensors, numbers, [t._aval() for t in written] if alike else None))
 
 
 def assign(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
@@ -642,7 +671,9 @@ def assign(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
             t._write(v)
 
 
-def _fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float]) -> list[Value]:
+def _fused(
+    fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float], outs: Sequence[Aval] | None
+) -> list[Value]:
     rec = local.recorder
     given = [t._storage.value if t._chain is None else t._value() for t in tensors]  # before: reading a view may be an op
     rec.busy = True
@@ -659,19 +690,19 @@ def _fused(fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers:
             call = Call(_FusedKernel(fn, key), (len(tensors), len(numbers)), template)
             came_in = itertools.count(size)
             indices = tuple([r if r.__class__ is int else next(came_in) for r in refs])
-            node = rec.learn(found, call, indices, size, 0, tuple(numbers))
+            node = rec.learn(found, call, indices, size, 0, tuple(numbers), outs)
         rec.numbers += numbers
         return rec.push(node)
     except Elsewhere as other:
         rec.rollback(at, size, count)
         rec.take_over(other.value)
-        return _fused(fn, key, tensors, numbers)
+        return _fused(fn, key, tensors, numbers, outs)
     except PlaceChanged:
         rec.rollback(at, size, count)
         if size == 0:
             raise RuntimeError("Expected all tensors of a parameter group's step to be on the same device.") from None
         rec.flush("a change of device")
-        return _fused(fn, key, tensors, numbers)
+        return _fused(fn, key, tensors, numbers, outs)
     except BaseException:
         if rec.values is values:
             rec.rollback(at, size, count)

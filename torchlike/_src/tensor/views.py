@@ -26,13 +26,13 @@ Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 
 
 class ViewOp:
-    """A kind of view; ``kernel`` reads it, ``putter`` writes it back."""
+    """A kind of view; ``kernel`` reads it, ``putter`` writes it back, by the functions ``read`` and ``put``."""
 
-    __slots__ = ("geometry", "kernel", "name", "putter")
+    __slots__ = ("geometry", "kernel", "name", "put", "putter", "read")
 
     def __init__(self, name: str, read: Callable[..., Any], put: Callable[..., Any] | None,
                  geometry: Callable[..., Geometry], host: Callable[..., Any] | None) -> None:  # fmt: skip
-        self.name = name
+        self.name, self.read, self.put = name, read, put
         self.kernel = _kernel(name, read, host)
         self.kernel.limit = ANY_SIZE  # NumPy makes a view without touching the elements
         self.putter = None if put is None else _kernel(f"put_{name}", put, None, "CopySlices")

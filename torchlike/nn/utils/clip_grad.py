@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 import torchlike as torch
+from torchlike._src.engine.value import aval
 from torchlike._src.operators.norms import vector_norm
 from torchlike._src.tensor import dispatch
 from torchlike._src.tensor.core import Tensor
@@ -47,7 +48,10 @@ def _norms(tensors: list[Tensor], norm_type: float, total: bool) -> Tensor:
         each = jnp.stack([vector_norm(a, norm_type) for a in arrays])
         return [vector_norm(each, norm_type) if total else each]
 
-    return dispatch.fused(norms, ("norms", norm_type, total), tensors, [])[0]
+    first = tensors[0]._aval()
+    known = total and first.dtype.kind == "f"
+    outs = [aval((), first.dtype, first.place)] if known else None
+    return dispatch.fused(norms, ("norms", norm_type, total), tensors, [], outs)[0]
 
 
 @torch.no_grad()
@@ -93,7 +97,7 @@ def _clip_grads_with_norm_(
     for group in _alike(grads):
         here = group[0]._aval().place is total_norm._aval().place
         norm = total_norm if here else total_norm.to(group[0].device)
-        dispatch.update(_scaled, "scaled", [norm, *group], [float(max_norm)], group)
+        dispatch.update(_scaled, "scaled", [norm, *group], [float(max_norm)], group, alike=True)
 
 
 def _scaled(arrays: list[Array], numbers: list[Any]) -> list[Array]:
@@ -145,7 +149,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     """Clamp every element of the gradients of ``parameters`` to ``-clip_value ... clip_value``."""
     clip_value = float(clip_value)
     for group in _alike(_grads(parameters)):
-        dispatch.update(_clamped, "clamped", group, [clip_value], group)
+        dispatch.update(_clamped, "clamped", group, [clip_value], group, alike=True)
 
 
 def _clamped(arrays: list[Array], numbers: list[Any]) -> list[Array]:
