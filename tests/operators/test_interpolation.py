@@ -25,6 +25,13 @@ CASES = [
     Case(N, TWO, size=(1, 1), mode="bilinear", align_corners=True),
     Case(N, TWO.double(), size=(7, 3), mode="bilinear"),
     Case(N, ints(1, 2, 4, 4, dtype=torch.uint8), size=7),
+    *(
+        Case(N, ints(1, 3, 9, 8, low=0, high=256, dtype=torch.uint8), size=s, mode=m, align_corners=c, antialias=a)
+        for s in ((4, 3), (12, 10))
+        for m in ("bilinear", "bicubic")
+        for c in (True, False)
+        for a in (True, False)
+    ),
     Case(N, torch.zeros(0, 3, 4, 4), size=2),
     Case(N, TWO, raises=ValueError, message="equal"),
     Case(N, TWO, size=2, scale_factor=2, raises=ValueError, message="equal"),

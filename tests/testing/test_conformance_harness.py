@@ -52,6 +52,26 @@ def test_a_wrong_function_is_noticed(entry: str, check: str, replacement: Any, s
     assert any(re.search(sentence, line) for line in report.differences), report.differences
 
 
+def _argsort(input: torch.Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> torch.Tensor:
+    """`torch.argsort`, with equal elements in reverse."""
+    if not input.ndim:
+        return torch.zeros((), dtype=torch.int64)
+    mirrored = torch.argsort(input.flip(dim), dim=dim, descending=descending, stable=True)
+    return (input.shape[dim] or 1) - 1 - mirrored
+
+
+def test_indices_of_equal_elements_are_free_unless_the_sort_is_stable() -> None:
+    job = Job("argsort", "forward", "bool")
+
+    def free(*args: Any, **kwargs: Any) -> torch.Tensor:
+        return (torch.argsort if kwargs.get("stable") else _argsort)(*args, **kwargs)
+
+    assert perform(job, imitation(argsort=free)).status == "pass"
+    assert perform(job, imitation(argsort=_argsort)).status == "fail"
+    assert perform(job, imitation(argsort=lambda *a, **k: torch.argsort(*a, **k).clamp_min(1))).status == "fail"
+    assert perform(job, imitation(argsort=lambda *a, **k: torch.argsort(*a, **k).flip(-1))).status == "fail"
+
+
 def test_a_missing_function_is_missing_and_a_missing_form_is_a_failure() -> None:
     assert perform(Job("exp", "forward", "float32"), imitation(exp=None)).status == "missing"
 

@@ -20,6 +20,7 @@ from torchlike._src.operators.nn_checks import (
     require_floating,
     scalar_type,
 )
+from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -69,7 +70,7 @@ def hardtanh(input: Array, min_val: Number = -1.0, max_val: Number = 1.0) -> Arr
         raise NotImplementedError("clamp is not supported for complex types")
     if jnp.issubdtype(input.dtype, jnp.unsignedinteger) and _known(min_val) and min_val < 0:
         raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
-    low, high = _like(min_val, input), _like(max_val, input)
+    low, high = (_like(fitting(bound, np.dtype(input.dtype)), input) for bound in (min_val, max_val))
     return jnp.where(input <= low, low, jnp.where(input >= high, high, input))
 
 
@@ -97,7 +98,8 @@ def functional_relu6(input: Any, inplace: bool = False) -> Any:
 def leaky_relu(input: Array, negative_slope: Number = 0.01) -> Array:
     """``input`` where positive, else ``negative_slope * input``."""
     require_floating(input, "leaky_relu_cpu")
-    return jnp.where(input > 0, input, input * _like(negative_slope, input))
+    x = opmath(input)
+    return jnp.where(input > 0, input, (x * _like(negative_slope, x)).astype(input.dtype))
 
 
 @composite("nn.functional.leaky_relu")
@@ -270,9 +272,12 @@ def softshrink(input: Array, lambd: Number = 0.5) -> Array:
             f"lambda must be in range [0, {float(jnp.finfo(input.dtype).max):g}] for input dtype "
             f"{scalar_type(input.dtype)}, but found {lambd:g}"
         )
-    bound = _like(lambd, input)
-    inside = jax.lax.stop_gradient(input * 0)  # 0, and NaN for NaN
-    return jnp.where(input > bound, input - bound, jnp.where(input < -bound, input + bound, inside))
+    x = opmath(input)
+    bound = _like(lambd, x)
+    inside = x - jax.lax.stop_gradient(x)  # 0, and NaN for NaN
+    value = jnp.where(x > bound, x - bound, jnp.where(x < -bound, x + bound, inside)).astype(input.dtype)
+    # Backward compares with the rounded bound.
+    return jnp.where(jnp.abs(input) <= _like(lambd, input), jax.lax.stop_gradient(value), value)
 
 
 @op("nn.functional.tanhshrink", promote="float")
@@ -293,7 +298,7 @@ def threshold(input: Array, threshold: Number, value: Number) -> Array:
     if input.dtype == jnp.bool_:
         raise NotImplementedError("\"threshold_cpu\" not implemented for 'Bool'")
     x = opmath(input)  # torch compares a bfloat16 with the float32 bound, not with the bound rounded
-    return jnp.where(x <= _like(threshold, x), _like(value, input), input)
+    return jnp.where(x <= _like(threshold, x), _like(fitting(value, np.dtype(input.dtype)), input), input)
 
 
 @composite("nn.functional.threshold")

@@ -1,5 +1,6 @@
 """Sums, products, quotients and powers of tensors and numbers. Clamping and other choices are in `selection`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -7,10 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlike._src.operators.nn_checks import rounded
+from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, promote, to_float, type_name
 from torchlike._src.operators.registry import Array, Number, Operand, composite, op, ops
 from torchlike._src.operators.support import (
     as_dtype,
+    broadcast_shapes,
     checked,
     is_array,
     is_number,
@@ -25,11 +29,12 @@ from torchlike._src.operators.support import (
 _BOOL = np.dtype(bool)
 
 
-def _scaled(x: Any, alpha: Any, dtype: np.dtype) -> Any:
-    """``alpha * x``, refusing an ``alpha`` that the result's dtype cannot hold."""
+def _combined(plus: Callable[[Any, Any], Any], input: Any, other: Any, alpha: Any) -> Any:
+    """``plus(input, alpha * other)``, refusing an ``alpha`` that the dtype of both cannot hold."""
+    dtype = np.dtype(input.dtype)
     if is_number(alpha):
         if alpha is True and CATEGORY[dtype] == BOOL:
-            return x
+            return plus(input, other)
         if isinstance(alpha, bool) and CATEGORY[dtype] != BOOL:
             raise RuntimeError("Boolean alpha only supported for Boolean results.")
         if isinstance(alpha, float) and CATEGORY[dtype] < FLOAT:
@@ -37,20 +42,20 @@ def _scaled(x: Any, alpha: Any, dtype: np.dtype) -> Any:
         if isinstance(alpha, complex) and CATEGORY[dtype] < COMPLEX:
             raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
         if alpha == 1:
-            return x
-    return x * as_dtype(alpha, dtype)
+            return plus(input, other)
+    input, other, alpha = widen(input, other, as_dtype(fitting(alpha, dtype), dtype))
+    return plus(input, other * alpha).astype(dtype)
 
 
 def _host_add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
-    x = input if isinstance(input, np.ndarray) else other
-    return on_host(lambda a, b: a + _scaled(b, alpha, x.dtype))(input, other)
+    return on_host(lambda a, b: _combined(np.add, a, b, alpha))(input, other)
 
 
 @op("add", promote="common", inplace=True, out=True, operators=("__add__", "__radd__", "__iadd__"), host=_host_add, saves=())
 def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
     """``input + alpha * other``."""
     input, other = operands(input, other)
-    return input + _scaled(other, alpha, np.dtype(input.dtype))
+    return _combined(jnp.add, input, other, alpha)
 
 
 def _difference_operands(input: Any, other: Any) -> tuple[Any, Any]:
@@ -71,15 +76,14 @@ def _difference_operands(input: Any, other: Any) -> tuple[Any, Any]:
 
 def _host_sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     input, other = _difference_operands(input, other)
-    dtype = (input if isinstance(input, np.ndarray) else other).dtype
-    return on_host(lambda a, b: a - _scaled(b, alpha, dtype))(input, other)
+    return on_host(lambda a, b: _combined(np.subtract, a, b, alpha))(input, other)
 
 
 @op("sub", "subtract", inplace=True, out=True, operators=("__sub__", "__isub__"), host=_host_sub, saves=())
 def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
     """``input - alpha * other``; bools have no difference."""
     input, other = operands(*_difference_operands(input, other))  # promoted here: bools are refused before
-    return input - _scaled(other, alpha, np.dtype(input.dtype))
+    return _combined(jnp.subtract, input, other, alpha)
 
 
 @op("rsub", method=False, grad_name="RsubBackward1", saves=())
@@ -93,29 +97,53 @@ def _reflected_sub(input: Operand, other: Operand) -> Array:
     return sub(input, other)
 
 
+def _by_scalar(function: Callable[..., Any], mode: str) -> Callable[[Any, Any], Any]:
+    """``function`` of two operands in their common dtype (see `promote`).
+
+    A number, or a 0-d ``other``, is not rounded to half precision: torch scales by it in float32 and rounds the result.
+    """
+
+    def apply(input: Any, other: Any) -> Any:
+        x, y = promote((input, other), mode)
+        if is_array(x) and not getattr(y, "ndim", 0):
+            (wide,) = widen(x)
+            if wide is not x:
+                return function(wide, as_dtype(other, np.dtype(np.float32))).astype(x.dtype)
+        return function(*operands(x, y))
+
+    return apply
+
+
+def _host_by_scalar(function: Callable[..., Any], mode: str) -> Callable[[Any, Any], Any]:
+    apply = _by_scalar(on_host(function), mode)
+    return lambda input, other: np.asarray(apply(input, other))
+
+
+def _number_second(input: Any, other: Any) -> tuple[Any, Any]:
+    return (input, other) if is_array(input) else (other, input)
+
+
 @op(
-    "mul", "multiply", promote="common", inplace=True, out=True, operators=("__mul__", "__rmul__", "__imul__"),
-    host=on_host(np.multiply), saves=("input:other", "other:input"),
+    "mul", "multiply", inplace=True, out=True, operators=("__mul__", "__rmul__", "__imul__"),
+    host=lambda input, other: _host_by_scalar(np.multiply, "common")(*_number_second(input, other)),
+    saves=("input:other", "other:input"),
 )  # fmt: skip
 def mul(input: Operand, other: Operand) -> Array:
     """``input * other``."""
-    input, other = operands(input, other)
-    return jnp.multiply(input, other)
+    return _by_scalar(jnp.multiply, "common")(*_number_second(input, other))
 
 
 @op(
-    "true_divide", promote="float", inplace=True, out=True, operators=("__truediv__", "__itruediv__", "__idiv__", "__div__"),
-    host=on_host(np.true_divide), saves=("input:other", "other"), grad_name="DivBackward0",
+    "true_divide", inplace=True, out=True, operators=("__truediv__", "__itruediv__", "__idiv__", "__div__"),
+    host=_host_by_scalar(np.true_divide, "float"), saves=("input:other", "other"), grad_name="DivBackward0",
 )  # fmt: skip
 def true_divide(input: Operand, other: Operand) -> Array:
     """``input / other``, a float whatever the inputs."""
-    input, other = operands(input, other)
-    return jnp.true_divide(input, other)
+    return _by_scalar(jnp.true_divide, "float")(input, other)
 
 
 @op(
     "_reflected_div",
-    promote="float",
     method=False,
     grad_name="MulBackward0",
     operators=("__rtruediv__", "__rdiv__"),
@@ -123,8 +151,8 @@ def true_divide(input: Operand, other: Operand) -> Array:
 )
 def _reflected_div(input: Operand, other: Operand) -> Array:
     """``input / other`` with the rounding of torch's ``2 / x``, which is ``x.reciprocal() * 2``."""
-    input, other = operands(input, other)
-    return jnp.reciprocal(other) * input
+    _, other = promote((input, other), "float")
+    return mul(rounded(jnp.reciprocal(other), other.dtype), input)
 
 
 def _check_rounding(rounding_mode: str | None) -> None:
@@ -205,17 +233,24 @@ def _division_operands(input: Any, other: Any, kernel: str) -> tuple[Any, Any]:
     return input, other
 
 
+def _host_floor_divide(input: Any, other: Any) -> Any:
+    halves = any(x.dtype.itemsize == 2 and CATEGORY[x.dtype] == FLOAT for x in (input, other) if isinstance(x, np.ndarray))
+    return NotImplemented if halves else _host_division(np.floor_divide)(input, other)
+
+
 @op(
     "floor_divide", promote="common", inplace=True, out=True, operators=("__floordiv__", "__rfloordiv__", "__ifloordiv__"),
-    host=_host_division(np.floor_divide), grad_name="torch::autograd::NotImplemented",
+    host=_host_floor_divide, grad_name="torch::autograd::NotImplemented",
 )  # fmt: skip
 @checked(_check_divisor)
 def floor_divide(input: Operand, other: Operand) -> Array:
     """``input / other`` rounded down, in the common dtype."""
-    input, other = _division_operands(input, other, "div_floor_cpu")
-    if CATEGORY[np.dtype(input.dtype)] == INTEGER:
-        return jnp.floor_divide(input, other)
-    return _floor_divide(*jnp.broadcast_arrays(input, other))
+    x, y = _division_operands(input, other, "div_floor_cpu")
+    if CATEGORY[np.dtype(x.dtype)] == INTEGER:
+        return jnp.floor_divide(x, y)
+    (wide,) = widen(x)
+    y = as_dtype(y if is_array(other) else other, np.dtype(wide.dtype))  # a number is not rounded, as in `_by_scalar`
+    return _floor_divide(*jnp.broadcast_arrays(wide, y)).astype(x.dtype)
 
 
 def _floor_of_quotient(input: Array, other: Array) -> Array:
@@ -232,9 +267,14 @@ def _floor_of_quotient(input: Array, other: Array) -> Array:
 _floor_divide = underivable("floor_divide", _floor_of_quotient)
 
 
+def _host_remainder(input: Any, other: Any) -> Any:
+    rest = np.fmod(input, other)  # np.remainder gives zeros the sign of `other`
+    return np.where((rest != 0) & ((other < 0) != (rest < 0)), rest + other, rest)
+
+
 @op(
     "remainder", promote="common", inplace=True, out=True, operators=("__mod__", "__rmod__", "__imod__"),
-    host=_host_division(np.remainder), saves=("input:other", "other:other"),
+    host=_host_division(_host_remainder), saves=("input:other", "other:other"),
 )  # fmt: skip
 @checked(_check_divisor)
 def remainder(input: Operand, other: Operand) -> Array:
@@ -363,10 +403,11 @@ def square(input: Array) -> Array:
 def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1) -> Array:
     """``input + value * tensor1 * tensor2``."""
     operands(input, tensor1, tensor2)
+    refuse("addcmul_cpu_out", input, BOOL)
     dtype = input.dtype
     input, tensor1, tensor2 = widen(input, tensor1, tensor2)
     if not is_number(value) or value != 1:
-        tensor1 = as_dtype(value, np.dtype(input.dtype)) * tensor1
+        tensor1 = as_dtype(fitting(value, np.dtype(input.dtype)), np.dtype(input.dtype)) * tensor1
     return (input + tensor1 * tensor2).astype(dtype)
 
 
@@ -384,7 +425,8 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1) 
         )
     dtype = input.dtype
     input, tensor1, tensor2 = widen(input, tensor1, tensor2)
-    return (input + as_dtype(value, np.dtype(input.dtype)) * tensor1 / tensor2).astype(dtype)
+    value = as_dtype(fitting(value, np.dtype(input.dtype)), np.dtype(input.dtype))
+    return (input + value * tensor1 / tensor2).astype(dtype)
 
 
 @op(
@@ -399,7 +441,9 @@ def lerp(input: Array, end: Array, weight: Operand) -> Array:
             raise RuntimeError(f"expected dtype {expected} for `{name}` but got dtype {got}")
     refuse("lerp_kernel_scalar" if not is_array(weight) else "lerp_kernel_tensor", input, BOOL, INTEGER)
     dtype = input.dtype
-    input, end, weight = widen(*operands(input, end, weight))
+    broadcast_shapes(*(x.shape for x in (input, end, weight) if is_array(x)))
+    input, end = widen(input, end)
+    weight = as_dtype(fitting(weight, np.dtype(input.dtype)), np.dtype(input.dtype))
     step = end - input
     return jnp.where(jnp.abs(weight) < 0.5, input + weight * step, end - step * (1 - weight)).astype(dtype)
 

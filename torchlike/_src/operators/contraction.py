@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators import registry
-from torchlike._src.operators.promotion import scalar_type
+from torchlike._src.operators.promotion import CATEGORY, INTEGER, scalar_type
 from torchlike._src.operators.registry import Array, Arrays, composite, op, ops
 from torchlike._src.operators.support import normalize_dim
 
@@ -124,7 +124,11 @@ def _einsum(operands: Arrays, equation: str) -> Array:
         arrays.append(x.squeeze(ones) if ones else x)
         parts.append("".join(c for i, c in enumerate(term) if i not in ones))
     kept = "".join(c for c in result if any(c in p for p in parts))
-    return jnp.einsum(f"{','.join(parts)}->{kept}", *arrays, preferred_element_type=operands[0].dtype)
+    dtype = np.dtype(operands[0].dtype)
+    if len(operands) == 1 and set(full[0]) - set(result) and CATEGORY[dtype] <= INTEGER:
+        dtype = np.dtype(np.int64)  # with one operand it is a `sum`, which widens
+        arrays = [arrays[0].astype(dtype)]
+    return jnp.einsum(f"{','.join(parts)}->{kept}", *arrays, preferred_element_type=dtype)
 
 
 @composite("tensordot", "functional.tensordot", method=False)

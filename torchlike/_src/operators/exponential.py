@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, COMPLEX, INTEGER
 from torchlike._src.operators.registry import Array, Number, Operand, op
-from torchlike._src.operators.support import as_dtype, on_host, operands, refuse
+from torchlike._src.operators.support import as_dtype, on_host, operands, refuse, widen
 
 
 @op("exp", promote="float", inplace=True, out=True, saves=("result",), host=on_host(np.exp))
@@ -21,7 +21,7 @@ def exp(input: Array) -> Array:
 @op("exp2", "special.exp2", promote="float", inplace=True, out=True, saves=("result",))
 def exp2(input: Array) -> Array:
     """``2 ** input``."""
-    return jnp.exp2(input)
+    return jnp.exp2(*widen(input)).astype(input.dtype)
 
 
 @op("expm1", "special.expm1", promote="float", inplace=True, out=True, saves=("result",))

@@ -55,6 +55,26 @@ def _resample_bwd(axis: int, taps: _Taps, _: None, g: Array) -> tuple[Array]:
 _resample.defvjp(lambda x, axis, taps: (_resample(x, axis, taps), None), _resample_bwd)
 
 
+def _resample_bytes(x: Array, axis: int, taps: _Taps) -> Array:
+    """`_resample` of uint8 in fixed point, as torch does: weights of 16 bits, and rounding to a byte after each axis."""
+    places, weights = taps.places, taps.weights.copy()
+    for j in range(1, places.shape[1]):  # beyond the border the same input counts several times: one weight for it
+        for i in range(j):
+            same = places[:, i] == places[:, j]
+            weights[same, i] += weights[same, j]
+            weights[same, j] = 0
+    largest = weights.max()
+    digits = next((p for p in range(22) if int(0.5 + largest * (1 << (p + 1))) >= 1 << 15), 22)
+    scaled = weights * (1 << digits)
+    whole = np.trunc(np.where(scaled < 0, scaled - 0.5, scaled + 0.5)).astype(np.int32)
+    total = jnp.asarray(1 << (digits - 1), np.int32)
+    for where, what in zip(places.T, whole.T, strict=True):
+        shape = [1] * x.ndim
+        shape[axis] = -1
+        total = total + jnp.take(x, jnp.asarray(where), axis, mode="clip").astype(np.int32) * jnp.asarray(what).reshape(shape)
+    return jnp.clip(total >> digits, 0, 255).astype(np.uint8)
+
+
 def _ratio(size: int, out: int, scale: float | None, align_corners: bool) -> float:
     """How far apart in the input neighbouring outputs are."""
     if align_corners:
@@ -136,9 +156,11 @@ def _interpolate(
     if not is_floating(input) and not byte:
         kernel = f"upsample_{mode.replace('-', '_')}{'' if mode in _SMOOTH else f'{len(size)}d'}"
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(input.dtype)}'")
-    x = input.astype(jnp.float32) if byte and mode in _SMOOTH else opmath(input)
-    dtype = np.dtype(x.dtype) if is_floating(x) else np.dtype(np.float32)
-    for i, (n, out, scale) in enumerate(zip(spatial, size, scales, strict=True)):
+    fixed = byte and mode in _SMOOTH
+    x = opmath(input)
+    dtype = np.dtype(np.float64 if fixed else x.dtype if is_floating(x) else np.float32)
+    axes = list(enumerate(zip(spatial, size, scales, strict=True)))
+    for i, (n, out, scale) in reversed(axes) if fixed else axes:
         if antialias:
             taps = _antialiased(n, out, scale, align_corners, dtype, mode == "bicubic")
         elif mode == "bicubic":
@@ -148,9 +170,7 @@ def _interpolate(
         else:
             taps = _nearest(n, out, scale, mode == "nearest-exact", np.dtype(x.dtype))
         if mode not in _SMOOTH or n != out or not np.array_equal(taps.matrix(), np.eye(n)):
-            x = _resample(x, 2 + i, taps)
-    if byte and mode in _SMOOTH:
-        x = jnp.clip(jnp.round(x), 0, 255)
+            x = (_resample_bytes if fixed else _resample)(x, 2 + i, taps)
     return x.astype(input.dtype)
 
 

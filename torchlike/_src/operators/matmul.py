@@ -314,8 +314,8 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Num
         if x.ndim != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {x.ndim}-D")
     if input.dtype == bool:
-        product = vec1[:, None] & vec2[None, :] & bool(alpha)
-        return product | input if beta else product
+        alpha, beta = (jnp.asarray(number).astype(bool) for number in (alpha, beta))
+        return (vec1[:, None] & vec2[None, :] & alpha) | (input & beta)
     vec1, vec2 = widen(vec1, vec2)
     return _plus(input, vec1[:, None] * vec2[None, :], beta, alpha).astype(input.dtype)
 
@@ -397,7 +397,9 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
 def vecdot(x: Array, y: Array, *, dim: int = -1) -> Array:
     """The sums of ``conj(x) * y`` along ``dim``."""
     broadcast_shapes(x.shape, y.shape)
-    return jnp.sum(jnp.conj(x) * y, dim, dtype=x.dtype)
+    dtype = x.dtype
+    x, y = widen(x, y)
+    return jnp.sum(jnp.conj(x) * y, dim, dtype=x.dtype).astype(dtype)
 
 
 @op("kron", out=True, promote="common", grad_name="UnsafeViewBackward0", saves=("input:other", "other:input"))

@@ -103,6 +103,10 @@ def _matrix_norm(input: Array, ord: Any, dim: tuple[int, ...], keepdim: bool, *,
         return vector_norm(x, 2, (rows, columns), keepdim)
     x = jnp.moveaxis(x, (rows, columns), (-2, -1))
     if ord == "nuc" or abs(ord) == 2:
+        if x.dtype.itemsize == 2:
+            raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {scalar_type(np.dtype(x.dtype))}")
+        if ord == -2 and 0 in x.shape[-2:]:
+            raise IndexError("amin(): Expected reduction dim -1 to have non-zero size.")
         values = jnp.linalg.svd(x, compute_uv=False)
         if not values.shape[-1]:
             values = jnp.zeros((*values.shape[:-1], 1), values.dtype)
@@ -112,7 +116,11 @@ def _matrix_norm(input: Array, ord: Any, dim: tuple[int, ...], keepdim: bool, *,
             result = jnp.max(values, -1) if ord > 0 else jnp.min(values, -1)
     else:
         sums = jnp.sum(modulus(x), -2 if abs(ord) == 1 else -1)
-        result = jnp.max(sums, -1) if ord > 0 else jnp.min(sums, -1)
+        if ord < 0 and not sums.shape[-1]:
+            summed, left = (rows, columns) if ord == -1 else (columns, rows)
+            left -= not keepdim and summed < left
+            raise IndexError(f"amin(): Expected reduction dim {left} to have non-zero size.")
+        result = jnp.max(sums, -1, initial=0) if ord > 0 else jnp.min(sums, -1)
     return jnp.expand_dims(result, (rows, columns)) if keepdim else result
 
 

@@ -1,11 +1,13 @@
 """Padding: with a constant, by reflection, by the edge, or around."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlike._src.operators.nn_checks import sizes
+from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.registry import Array, Number, op
-from torchlike._src.operators.support import is_number
+from torchlike._src.operators.support import as_dtype, is_number
 
 _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
@@ -31,7 +33,7 @@ def pad(input: Array, pad: tuple[int, ...], mode: str = "constant", value: Numbe
     count = len(pad) // 2
     pairs = [(0, 0)] * (input.ndim - count) + [(pad[2 * i], pad[2 * i + 1]) for i in reversed(range(count))]
     if mode == "constant":
-        return _pad_constant(input, pairs, 0 if value is None else value)
+        return _pad_constant(input, pairs, 0.0 if value is None else float(value) if is_number(value) else value)
     if is_number(value) and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if count not in (1, 2, 3) or input.ndim - count not in (1, 2):
@@ -80,7 +82,7 @@ def _pad_constant(input: Array, pairs: list[tuple[int, int]], value: Number) -> 
     for (low, high), n in zip(pairs, input.shape, strict=True):
         if n + min(low, 0) + min(high, 0) < 0:
             raise RuntimeError("narrow(): length must be non-negative.")
-    fill = jnp.asarray(value).astype(input.dtype)
+    fill = as_dtype(fitting(value, np.dtype(input.dtype)), np.dtype(input.dtype))
     return lax.pad(input, fill, [(low, high, 0) for low, high in pairs])
 
 

@@ -14,6 +14,7 @@ from jax import lax
 
 from torchlike._src.operators import registry
 from torchlike._src.operators.gathering import _entries, _select_range, check_indices, flat_range, index_range
+from torchlike._src.operators.numbers import fitting, overflow
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, scalar_type, type_name
 from torchlike._src.operators.registry import Array, Arrays, Number, Operand, composite, op, ops
 from torchlike._src.operators.support import (
@@ -134,12 +135,22 @@ def _copy_range(input: Any, dim: int, index: Any, *_: Any) -> None:
     _slice_range(input, dim, index, negative=False, prefix="index_copy_(): ")
 
 
-def _fill_range(input: Any, dim: int, index: Any, *_: Any) -> None:
+def _fill_range(input: Any, dim: int, index: Any, value: Any) -> None:
     _slice_range(input, dim, index)
+    fitting(value, np.dtype(input.dtype))
+
+
+def _value_range(input: Any, dim: int, index: Any, value: Any) -> None:
+    _scatter_range(input, dim, index, None)
+    fitting(value, np.dtype(input.dtype))
 
 
 def _add_range(input: Any, dim: int, index: Any, *rest: Any) -> None:
-    (_select_range if input.ndim <= 1 else _scatter_range)(input, dim, index, *rest)
+    if input.ndim <= 1:
+        _select_range(input, dim, index, *rest)
+    elif isinstance(index, np.ndarray) and index.dtype.kind == "i":
+        axis = normalize_dim(dim, input.ndim)
+        check_indices(index, input.shape[axis], axis, negative=False, error=RuntimeError)
 
 
 @op("_scatter_src", method=False, inplace=True, out=True, saves=("index",), grad_name="ScatterBackward0")
@@ -150,7 +161,7 @@ def _scatter_src(input: Array, dim: int, index: Array, src: Array) -> Array:
 
 
 @op("_scatter_value", method=False, inplace=True, out=True, saves=("index",), grad_name="ScatterBackward1")
-@checked(_scatter_range)
+@checked(_value_range)
 def _scatter_value(input: Array, dim: int, index: Array, value: Number) -> Array:
     _check_scatter(input, dim, index)
     return _scatter(input, dim, index, as_dtype(value, np.dtype(input.dtype)))
@@ -520,22 +531,10 @@ def _check_fill(input: Any, mask: Any, value: Any) -> None:
                 f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
             )
     elif isinstance(value, complex) and CATEGORY[dtype] != COMPLEX:
-        raise RuntimeError(f"value cannot be converted to type {type_name(dtype)} without overflow")
+        raise overflow(type_name(dtype))
     else:
-        _check_fits(value, dtype)
+        fitting(value, dtype)
     broadcast_shapes(mask.shape, input.shape)
-
-
-def _check_fits(value: Any, dtype: np.dtype) -> None:
-    """A number that an integer dtype cannot hold is refused, as by torch's conversion of scalars."""
-    if is_number(value) and dtype.kind in "iu" and not isinstance(value, complex):
-        limits = np.iinfo(dtype)
-        low = limits.min if dtype.kind == "i" else -limits.max
-        if not low <= value <= limits.max:
-            raise RuntimeError(f"value cannot be converted to type {_C_NAMES[dtype.name]} without overflow")
-
-
-_C_NAMES = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t"}
 
 
 def _host_fill(input: Any, mask: Any, value: Any) -> Any:

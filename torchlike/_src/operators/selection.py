@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, kind_of, result_type, scalar_type
 from torchlike._src.operators.registry import Array, Number, Operand, composite, op, ops
 from torchlike._src.operators.support import (
@@ -34,11 +35,13 @@ def _check_clamp(input: Any, min: Any, max: Any) -> None:
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     refuse_complex("clamp is not supported for complex types", input, NotImplementedError)
-    refuse("clamp_scalar_cpu", input, BOOL)
+    refuse(f"clamp{'' if min is not None and max is not None else '_max' if min is None else '_min'}_scalar_cpu", input, BOOL)
 
 
 def _host_clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     _check_clamp(input, min, max)
+    for bound in (min, max):
+        fitting(bound, input.dtype)
     if min is not None:
         input = on_host(np.maximum)(input, min)
     return input if max is None else on_host(np.minimum)(input, max)
@@ -61,6 +64,7 @@ def clamp(input: Array, min: Operand | None = None, max: Operand | None = None) 
 
 
 def _bounded(input: Array, bound: Any, beyond: Callable[[Array, Array], Array]) -> Array:
+    fitting(bound, np.dtype(input.dtype))
     input, bound = jnp.broadcast_arrays(*operands(input, bound))
     if CATEGORY[np.dtype(input.dtype)] < FLOAT:
         return jnp.where(beyond(input, bound), bound, input)
@@ -145,6 +149,8 @@ def _chosen(condition: Any, input: Any, other: Any) -> tuple[Any, Any, Any]:
     """Truth values and the two sides in their common dtype; the condition has no say in it."""
     _check_condition(condition)
     dtype = result_type(kind_of(v) for v in (input, other))
+    for side in (input, other):
+        fitting(side, np.dtype(np.float64) if dtype.itemsize == 2 and CATEGORY[dtype] == FLOAT else dtype)
     return condition.astype(bool), as_dtype(input, dtype), as_dtype(other, dtype)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, number_dtype, promote, scalar_type
 from torchlike._src.operators.registry import Array, Operand, composite, op, ops
-from torchlike._src.operators.support import as_dtype, is_array, normalize_dim
+from torchlike._src.operators.support import is_array, is_number, normalize_dim, operands
 
 
 @op("_unique", method=False, eager=True, differentiable=False)
@@ -68,8 +69,9 @@ def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: 
 @op("isin", method=False, out=True, differentiable=False)
 def isin(elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False) -> Array:
     """Where an element is among ``test_elements``, or is not (``invert``)."""
-    if not is_array(elements):
-        elements = jnp.asarray(as_dtype(elements, np.dtype(test_elements.dtype)))  # type: ignore[attr-defined]
-    if not is_array(test_elements):
-        test_elements = jnp.asarray(as_dtype(test_elements, np.dtype(elements.dtype)))
+    for x in (elements, test_elements):
+        dtype = np.dtype(x.dtype) if is_array(x) else number_dtype(type(x)) if is_number(x) else None
+        if dtype is not None and CATEGORY[dtype] in (BOOL, COMPLEX):
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {scalar_type(dtype)}")
+    elements, test_elements = operands(*promote((elements, test_elements), "common"))
     return jnp.isin(elements, test_elements, assume_unique=assume_unique, invert=invert)

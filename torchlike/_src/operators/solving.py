@@ -14,7 +14,7 @@ from torchlike._src.operators import registry
 from torchlike._src.operators.factorizations import _adjoint, _zero_pivot, check_matrix, hermitian, raise_for
 from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type
 from torchlike._src.operators.registry import Array, composite, op, ops
-from torchlike._src.operators.support import as_dtype, broadcast_shapes, into, is_number, normalize_dim
+from torchlike._src.operators.support import as_dtype, broadcast_shapes, into, is_number, normalize_dim, widen
 
 _SINGULAR = (
     "{name}: The diagonal element {{k}} is zero, the inversion could not be completed because the input matrix is singular."
@@ -368,13 +368,14 @@ def _identity_like(A: Array) -> Array:
 @op("linalg.matrix_exp", "matrix_exp", grad_name="LinalgMatrixExpBackward0")
 def matrix_exp(A: Array) -> Array:
     """The matrix exponential: the sum of ``A ** k / k!``."""
-    check_matrix("linalg.matrix_exp", A, square=True)
+    (wide,) = widen(A)
+    check_matrix("linalg.matrix_exp", wide, square=True)
     if not A.size:
         return A
     if A.ndim == 2:
-        return expm(A, max_squarings=64)
-    flat = A.reshape(-1, *A.shape[-2:])
-    return jnp.stack([expm(a, max_squarings=64) for a in flat]).reshape(A.shape)
+        return expm(wide, max_squarings=64).astype(A.dtype)
+    flat = wide.reshape(-1, *A.shape[-2:])
+    return jnp.stack([expm(a, max_squarings=64) for a in flat]).reshape(A.shape).astype(A.dtype)
 
 
 @op(

@@ -13,7 +13,7 @@ from jax.scipy import special as jsp
 
 from torchlike._src.operators.promotion import BOOL, COMPLEX, INTEGER
 from torchlike._src.operators.registry import Array, Operand, composite, op, ops
-from torchlike._src.operators.support import operands, refuse
+from torchlike._src.operators.support import operands, refuse, widen
 
 
 @op("erf", "special.erf", promote="float", inplace=True, out=True, saves=("input",))
@@ -104,7 +104,7 @@ def lgamma(input: Array) -> Array:
 def digamma(input: Array) -> Array:
     """The derivative of `lgamma`; at 0 it is ``-inf`` (``inf`` at -0.0), at the other poles NaN."""
     refuse("digamma", input, COMPLEX)
-    return _digamma(input)
+    return _digamma(*widen(input)).astype(input.dtype)
 
 
 @op("_polygamma", method=False, promote="float", inplace=True, out=True, saves=("input",), grad_name="PolygammaBackward0")
@@ -112,7 +112,8 @@ def _polygamma(input: Array, n: int) -> Array:
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     refuse("polygamma_cpu", input, COMPLEX)
-    return _digamma(input) if n == 0 else _derivative_of_digamma(n, input)
+    (x,) = widen(input)
+    return (_digamma(x) if n == 0 else _derivative_of_digamma(n, x)).astype(input.dtype)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlike._src.operators.nn_checks import rounded
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, scalar_type
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
 from torchlike._src.operators.support import Dims, as_dtype, checked, is_number, normalize_dims, refuse, widen
@@ -151,7 +152,7 @@ def cov(input: Array, *, correction: int = 1, fweights: Array | None = None, awe
         freedom = total - correction * jnp.sum(weights * extra if fweights is None else extra) / total  # pyright: ignore[reportOptionalOperand]
     else:
         freedom = total - correction
-    freedom = jnp.maximum(jnp.asarray(freedom).astype(jnp.real(x).dtype), 0)
+    freedom = jnp.maximum(jnp.asarray(freedom).astype(jnp.real(x - mean).dtype), 0)
     off = x - mean
     weighted = off if weights is None else off * weights
     result = (weighted @ jnp.conj(off).T) / freedom
@@ -191,7 +192,9 @@ def histc(input: Array, bins: int = 100, min: Number = 0, max: Number = 0) -> Ar
         low, high = jnp.where(same, jnp.min(x), low), jnp.where(same, jnp.max(x), high)
     same = low == high
     low, high = jnp.where(same, low - 1, low), jnp.where(same, high + 1, high)
-    place = jnp.floor((x - low) / (high - low) * bins).astype(np.int64)
+    steps = [x - low, np.asarray(bins, x.dtype), high - low]  # rounded step by step, as torch's
+    scaled = rounded(rounded(steps[0], x.dtype) * steps[1], x.dtype) / rounded(steps[2], x.dtype)
+    place = jnp.floor(rounded(scaled, x.dtype)).astype(np.int64)
     place = jnp.where(x == high, bins - 1, place)
     inside = (x >= low) & (x <= high)
     return jnp.zeros(bins, x.dtype).at[jnp.where(inside, place, bins)].add(1, mode="drop")

@@ -6,7 +6,7 @@ from jax import lax
 
 from torchlike._src.operators.promotion import COMPLEX, FLOAT
 from torchlike._src.operators.registry import Array, op
-from torchlike._src.operators.support import on_host, operands, refuse, refuse_complex
+from torchlike._src.operators.support import on_host, operands, refuse, refuse_complex, widen
 
 
 @op("sin", promote="float", inplace=True, out=True, saves=("input",), host=on_host(np.sin))
@@ -116,4 +116,5 @@ def rad2deg(input: Array) -> Array:
 def hypot(input: Array, other: Array) -> Array:
     """``sqrt(input² + other²)`` without overflow."""
     refuse("hypot_cpu", input, *(c for c in range(4) if c != FLOAT))
-    return jnp.hypot(*operands(input, other))
+    dtype = input.dtype
+    return jnp.hypot(*widen(*operands(input, other))).astype(dtype)

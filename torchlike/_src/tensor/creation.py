@@ -9,6 +9,7 @@ import numpy as np
 
 from torchlike._src.engine.value import Place
 from torchlike._src.operators import promotion
+from torchlike._src.operators.numbers import fitting, overflow
 from torchlike._src.operators.registry import Array, anonymous, composite
 from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import devices, dtypes, layouts, scalars
@@ -28,7 +29,7 @@ def filled(shape: tuple[int, ...], value: Any, dtype: np.dtype, place: Place) ->
     if value.__class__ is int and 0 <= value <= 1:
         array = np.zeros(shape, dtype) if value == 0 else np.ones(shape, dtype)
     else:
-        array = np.full(shape, scalars.element(scalars.checked(value, dtype), dtype))
+        array = np.full(shape, scalars.element(fitting(value, dtype), dtype))
     return on_place(array, place)
 
 
@@ -322,7 +323,7 @@ def _bound(x: Any, function: str, name: str, position: int) -> Any:
     if isinstance(x, (Tensor, np.generic)):
         x = x.item()
     if isinstance(x, complex):
-        raise scalars.overflow("double")
+        raise overflow("double")
     return x
 
 
@@ -426,6 +427,8 @@ def logspace(start: Any, end: Any, steps: int = _MISSING, base: float = 10.0, *,
     start, end, steps = _spacing("logspace", start, end, steps, {} if _is_number(base) else {"base": base})
     base = _scalar(base)
     kind = np_dtype(dtype, None if out is None else out._aval().dtype)
+    if kind.kind in "iu" and steps > 1:  # torch casts the exponents first, not only the powers
+        start, end = int(start), int(end)
     exponents = _spaced(start, end, steps, np.dtype(np.float64 if kind.kind != "c" else np.complex128))
     return _deliver(np.power(base, exponents).astype(kind), out, device, requires_grad)
 

@@ -12,6 +12,7 @@ from torchlike._src.engine import host
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Place, Value, aval, host_value
 from torchlike._src.operators import promotion
+from torchlike._src.operators.numbers import fits, overflow
 from torchlike._src.operators.registry import composite
 from torchlike._src.tensor import devices, dtypes, scalars
 from torchlike._src.tensor.casts import cast_on_host
@@ -212,7 +213,7 @@ def _store(out: np.ndarray, index: tuple[int, ...], data: Any, shape: tuple[int,
 
 
 def _element(x: Any, kind: np.dtype) -> Any:
-    """One element, converted as torch's tensor constructor does: laxer than `scalars.checked` with floats."""
+    """One element, converted as torch's tensor constructor does: laxer than `numbers.fitting` with floats."""
     if isinstance(x, Tensor):
         if x.numel() != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
@@ -238,8 +239,8 @@ def _element(x: Any, kind: np.dtype) -> Any:
     value = float(x) if isinstance(x, float) else _as_int(x)
     if not isinstance(value, float) and not -(2**63) <= value < 2**63:
         raise ValueError("Overflow when unpacking long long")
-    if not scalars.fits(value, kind):
-        raise scalars.overflow(kind.name)
+    if not fits(value, kind):
+        raise overflow(kind.name)
     return scalars.element(value, kind)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from torchlike._src.engine.value import host_value
+from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.registry import ops
 from torchlike._src.tensor import conversion, dtypes, from_data, view_functions
 from torchlike._src.tensor.core import Tensor
@@ -229,10 +230,13 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             conversion.copy_(view, from_data.tensor(value, dtype=self.dtype, device=self.device))
         return
     self._check_write("index_put_")
-    if not isinstance(value, Tensor):
-        value = from_data.tensor(value, dtype=self.dtype, device=self.device)
     mask = next(iter(parsed.tensors.values())) if len(parsed.tensors) == 1 else None
-    if mask is not None and mask._aval().dtype.kind == "b" and value.ndim == 0:
+    masked = mask is not None and mask._aval().dtype.kind == "b"
+    if not isinstance(value, Tensor):
+        if masked:
+            fitting(value, self._aval().dtype)
+        value = from_data.tensor(value, dtype=self.dtype, device=self.device)
+    if masked and value.ndim == 0:
         at = next(iter(parsed.tensors))
         shaped = mask.reshape(*mask.shape, *(1,) * (view.ndim - at - mask.ndim))
         result = ops.where(shaped, value.to(self.dtype) if value.dtype is not self.dtype else value, view)

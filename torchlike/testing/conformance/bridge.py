@@ -62,8 +62,8 @@ def public_paths() -> dict[int, str]:
 def to_numpy(tensor: Any, library: Any = torch) -> np.ndarray:
     """A private NumPy copy of a tensor of either library, of the matching (extension) dtype."""
     tensor = tensor.detach()
-    if library is torch:  # lazily conjugated, negated and zero tensors refuse numpy()
-        tensor = tensor.resolve_conj().resolve_neg()
+    tensor = tensor.resolve_conj().resolve_neg()  # lazily conjugated and negated tensors refuse numpy(), as zero tensors do
+    if library is torch:
         tensor = torch.zeros_like(tensor) if tensor._is_zerotensor() else tensor
     for dtype, (bits, extension) in _BITS.items():
         if name_of(dtype) == name_of(tensor.dtype):

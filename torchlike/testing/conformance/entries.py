@@ -21,6 +21,9 @@ RANDOM = {
     "nn.functional.feature_alpha_dropout", "nn.functional.fractional_max_pool2d",
     "nn.functional.fractional_max_pool3d", "native_dropout_backward",
 }  # fmt: skip
+#: Entries whose indices are free among equal elements, unless ``stable=True`` is asked for, and which of their arguments after
+#: the input is `dim`.
+TIES = {"sort": 0, "argsort": 0, "topk": 1, "kthvalue": 1, "median": 0, "nanmedian": 0}
 #: Entries that exist on CUDA alone, and those without a public name, which the database reaches through `torch.ops.aten`.
 OUT_OF_SCOPE = {
     "_softmax_backward_data", "_batch_norm_with_update", "_upsample_bilinear2d_aa", "torch.ops.aten._safe_softmax.default",

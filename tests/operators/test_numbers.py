@@ -1,0 +1,94 @@
+"""Python numbers as operands: which a dtype can hold, and how precisely those count beside half precision."""
+
+import math
+
+import pytest
+import torch
+
+from tests.differential import Case, agree, check, ints, randn, table
+
+HALVES = [randn(200).mul(3).to(dtype) for dtype in (torch.float16, torch.bfloat16)]
+
+SCALED = [
+    *(Case(f"Tensor.{name}", x, 2.7) for x in HALVES for name in ("mul", "div", "__mul__", "__rmul__", "__rtruediv__")),
+    *(Case("floor_divide", (torch.arange(-20, 20) * 2.7).to(x.dtype), 2.7) for x in HALVES),
+    *(Case(name, x, torch.tensor(2.7)) for x in HALVES for name in ("mul", "div", "hypot")),
+    *(Case("mul", torch.tensor(2.7), x) for x in HALVES),
+    *(Case("Tensor.mul", x, 2.7, inplace=True) for x in HALVES),
+    *(Case("lerp", x, x + 1, 0.3) for x in HALVES),
+    *(Case("nn.functional.leaky_relu", x, 0.3) for x in HALVES),
+    *(Case("nn.functional.softshrink", x, 0.3) for x in HALVES),
+    *(Case("exp2", x) for x in HALVES),
+]
+
+
+@table(SCALED)
+def test_half_precision_is_rounded_once(case):
+    case.grad, case.how["tolerance"] = False, 0.0  # the very bits, where torch.testing allows bfloat16 two of them
+    check(case)
+
+
+@table([Case("digamma", torch.linspace(1.3, 1.6, 50).to(x.dtype)) for x in HALVES])
+def test_digamma_of_halves_is_accurate_near_its_root(case):
+    check(case)
+
+
+@pytest.mark.parametrize("name", ["add", "sub"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_alpha_is_rounded_and_the_sum_once(name, dtype):
+    def program(lib, x, y):
+        return getattr(lib, name)(x, y, alpha=2.7)
+
+    agree(program, randn(256).mul(3).to(dtype), randn(256).add(1).to(dtype))
+
+
+X8, X16 = ints(4, low=1, dtype=torch.uint8), torch.ones(4, dtype=torch.float16)
+REFUSED = [
+    *(
+        Case("Tensor.index_fill", X8, 0, torch.tensor([1]), v, raises=RuntimeError, message="equal")
+        for v in (300, -1.5, math.nan)
+    ),
+    *(Case("Tensor.scatter", X8, 0, torch.tensor([1]), v, raises=RuntimeError, message="equal") for v in (300, -1.5, math.inf)),
+    *(Case("where", X8 > 3, X8, v, raises=RuntimeError, message="equal") for v in (300, -300)),
+    *(Case("clamp", X8, max=v, raises=RuntimeError, message="equal") for v in (300, -300)),
+    *(Case("nn.functional.threshold", X8, 1, v, raises=RuntimeError, message="equal") for v in (300, -300)),
+    *(Case("nn.functional.pad", X8, (1, 1), value=v, raises=RuntimeError, message="equal") for v in (-1, 300)),
+    *(Case("add", X8, X8, alpha=v, raises=RuntimeError, message="equal") for v in (300, -300)),
+    *(Case("addcmul", X8, X8, X8, value=v, raises=RuntimeError, message="equal") for v in (300, -300)),
+    *(Case("masked_fill", X16, X16 > 0, v, raises=RuntimeError, message="equal") for v in (70000.0, 10**10)),
+    Case("lerp", X16, X16, 1e300, raises=RuntimeError, message="equal"),
+    Case("isin", X8, True, raises=RuntimeError, message="equal"),
+    Case("isin", X8 > 3, X8 > 3, raises=RuntimeError, message="equal"),
+    Case("addcmul", X8 > 3, X8 > 3, X8 > 3, raises=NotImplementedError, message="equal"),
+    Case("where", X16 > 3, X16, 1e300),
+    Case("isin", X8, 2.7),
+    Case("isin", 3, X8),
+    *(Case("clamp", X8, max=v) for v in (-1, 2.5, math.inf)),
+]
+
+
+@table(REFUSED)
+def test_numbers_that_a_dtype_cannot_hold(case):
+    check(case)
+
+
+@pytest.mark.parametrize("value", [300, -1.5, math.nan, -1])
+def test_a_mask_is_filled_with_what_fits(value):
+    def program(_, x):
+        x[x > 3] = value
+        return x
+
+    agree(program, X8)
+
+
+@pytest.mark.parametrize("equation", ["i->", "ij->j", "ii->i", "ij->ji", "ii->"])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int16, torch.bfloat16])
+def test_einsum_of_one_operand_sums_as_sum(equation, dtype):
+    x = torch.ones([3] * len(equation.split("->")[0]), dtype=dtype)
+    agree(lambda lib, x: lib.einsum(equation, x), x)
+
+
+@pytest.mark.parametrize(("start", "end", "steps"), [(1, 1.2, 2), (0.5, 1.5, 4), (1.9, 0.2, 5), (2.1, 0.3, 1)])
+@pytest.mark.parametrize("dtype", [torch.int16, torch.float32])
+def test_logspace_of_integers_has_whole_exponents(start, end, steps, dtype):
+    agree(lambda lib: lib.logspace(start, end, steps, dtype=getattr(lib, str(dtype).removeprefix("torch."))))
