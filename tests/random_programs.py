@@ -100,9 +100,7 @@ class Draw:
         else:
             data = [(self.roll(9) - 4) / 2 for _ in range(min(n, 4))]
         step = 0 if high is not None or dtype == "bool" else 1
-        data = [data[i % 4] + step * (i // 4) if i >= 4 else data[i] for i in range(n)] if n else []
-        if high is not None:
-            data = [d % high for d in data]
+        data = [data[i % 4] + i // 4 if step else data[i % 4] for i in range(n)]
         nested = np.array(data, dtype=object).reshape(shape).tolist() if shape else data[0]
         return f"torch.tensor({nested}, dtype=torch.{dtype})"
 
@@ -529,7 +527,8 @@ def facts(t: Any) -> dict[str, Any]:
         return {
             "dtype": _asked(lambda: name_of(t.dtype)),
             "shape": _asked(lambda: tuple(t.shape)),
-            "stride": _asked(t.stride),
+            # A stride along a dimension of size 1 addresses nothing.
+            "stride": _asked(lambda: [s for s, n in zip(t.stride(), t.shape, strict=True) if n > 1] if t.numel() > 1 else None),
             "storage_offset": _asked(t.storage_offset),
             "grad_fn": _asked(lambda: t.grad_fn and t.grad_fn.name()),
             "requires_grad": _asked(lambda: t.requires_grad),
@@ -566,7 +565,7 @@ class Comparison:
                 warnings.simplefilter("ignore")
                 grads = t.grad, ours.env[name].grad
             if grads[0] is not None:
-                if tuple(grads[0].shape) != tuple(grads[1].shape) or grads[0].stride() != grads[1].stride():
+                if tuple(grads[0].shape) != tuple(grads[1].shape) or facts(grads[0])["stride"] != facts(grads[1])["stride"]:
                     wanted, got = [(tuple(g.shape), g.stride()) for g in grads]
                     return f"{name}.grad: expected shape and stride {wanted}, got {got}"
                 found = self._value(*grads, ours.library)
@@ -577,7 +576,7 @@ class Comparison:
     def _value(self, theirs: Any, ours: Any, library: Any) -> str | None:
         a = to_numpy(theirs)
         try:
-            b = to_numpy(ours, library)
+            b = to_numpy(ours.detach().resolve_conj(), library)
         except Exception as error:
             return f"cannot be read: {type(error).__name__}: {error}"
         rtol, atol = TOLERANCES.get(name_of(theirs.dtype), (0.0, 0.0))

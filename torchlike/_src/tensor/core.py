@@ -15,6 +15,7 @@ import numpy as np
 
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Aval, Borrowed, Value, aval
+from torchlike._src.operators.promotion import cpp_name
 from torchlike._src.operators.registry import name_tensor_class
 from torchlike._src.tensor import devices, dtypes
 from torchlike._src.tensor.strides import contiguous_strides, is_dense
@@ -484,7 +485,7 @@ class Tensor:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value.dtype is not self.dtype:
                 raise RuntimeError(
-                    f"attempting to assign a gradient with dtype '{_CPP_NAMES.get(value.dtype.name, value.dtype.name)}' to a tensor "
+                    f"attempting to assign a gradient with dtype '{cpp_name(value.dtype.np)}' to a tensor "
                     f"with grad_dtype '{dtypes.SCALAR_NAMES[self.dtype]}'. The gradient must match "
                     "the tensor's grad_dtype (defaults to the tensor's dtype). "
                     "You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
@@ -779,11 +780,6 @@ class Tensor:
         return new
 
 
-_CPP_NAMES = {
-    "float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
-    "uint8": "unsigned char", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
-}  # fmt: skip
 _INFERENCE = (
     "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor before "
     "doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."

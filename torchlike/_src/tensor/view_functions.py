@@ -409,7 +409,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
         drop = {wrap_dim(d, n) for d in dims}
         drop = {d for d in drop if n and shape[d] == 1}
     spec = tuple([(-1, 1) if d in drop else () for d in range(n)])
-    return index_view(input, spec, (0,) * len(drop), "SqueezeBackward0" if dim is None else "SqueezeBackward1")
+    form = 0 if dim is None else 1 if isinstance(dim, int) else 2
+    return index_view(input, spec, (0,) * len(drop), f"SqueezeBackward{form}")
 
 
 @composite("unsqueeze")
@@ -422,31 +423,31 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 @composite("squeeze_")
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
-    return become(self, squeeze(self, dim))
+    return become(self, squeeze(self, dim), f"SqueezeBackward{3 if dim is None else 4 if isinstance(dim, int) else 5}")
 
 
 @composite("unsqueeze_")
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
-    return become(self, unsqueeze(self, dim))
+    return become(self, unsqueeze(self, dim), "UnsqueezeBackward1")
 
 
 @composite("transpose_", "swapaxes_", "swapdims_")
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
-    return become(self, transpose(self, dim0, dim1))
+    return become(self, transpose(self, dim0, dim1), "TransposeBackward1")
 
 
 @composite("as_strided_")
 def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """`as_strided`, in place."""
-    return become(input, as_strided(input, size, stride, storage_offset))
+    return become(input, as_strided(input, size, stride, storage_offset), "AsStridedBackward1")
 
 
 @composite("t_")
 def t_(self: Tensor) -> Tensor:
-    return become(self, t(self))
+    return become(self, t(self), "TBackward1")
 
 
-def become(self: Tensor, view: Tensor) -> Tensor:
+def become(self: Tensor, view: Tensor, grad_name: str) -> Tensor:
     """Let ``self`` be what ``view``, a view of it, is: in-place view ops."""
     self._check_write("a view")
     before = Tensor.__new__(Tensor)  # what it was stays the base, hidden, of it and of its views
@@ -456,6 +457,7 @@ def become(self: Tensor, view: Tensor) -> Tensor:
         setattr(self, name, getattr(view, name))
     self._base_tensor = before if view._base_tensor is self else view._base_tensor
     if view._node is not None:
+        view._node.__class__ = node_class(grad_name)
         self._node, self._number = view._node, view._number
     self._counter().version += 1
     return self

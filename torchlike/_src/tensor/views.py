@@ -17,7 +17,7 @@ from torchlike._src.engine.value import CPU, Borrowed, Value, aval
 from torchlike._src.operators import registry
 from torchlike._src.operators.registry import Array, Numbers
 from torchlike._src.tensor import dispatch
-from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, move_retained, view_refused
+from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, alias, move_retained, view_refused
 from torchlike._src.tensor.dispatch import ANY_SIZE, Kernel, record
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class
@@ -495,9 +495,18 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
     rec = local.recorder
     if source._made is not None or not rec.grad:
         view._made = source._made or ("inference" if rec.inference else "no_grad")
+        if not rec.grad and source.requires_grad:
+            require_nothing(view)
     if view._inference is not source._inference:
         view._inference = source._inference
     return view
+
+
+def require_nothing(view: Tensor) -> None:
+    """Let a view that was made without grad mode say that it requires grad, as its base does; its gradient goes nowhere."""
+    view._requires_grad = True
+    view._leaf = alias(view, Tensor.__new__(Tensor))
+    view._leaf._requires_grad = True
 
 
 def several(views: Sequence[Tensor]) -> tuple[Tensor, ...]:
