@@ -363,6 +363,7 @@ def square(input: Array) -> Array:
 def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1) -> Array:
     """``input + value * tensor1 * tensor2``."""
     operands(input, tensor1, tensor2)
+    refuse("addcmul_cpu_out", input, BOOL)
     dtype = input.dtype
     input, tensor1, tensor2 = widen(input, tensor1, tensor2)
     if not is_number(value) or value != 1:

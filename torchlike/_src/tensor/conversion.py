@@ -302,6 +302,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 def _fill(self: Tensor, value: Any, name: str) -> Tensor:
     self._check_write(name, (value,))
+    self._check_overlap()
     have = self._aval()
     if isinstance(value, Tensor):
         if value.ndim:

@@ -263,7 +263,7 @@ class Tensor:
 
     def _check_overlap(self, others: Any = ()) -> None:
         """Refuse writes to memory that several elements share, or that inputs show in part."""
-        if self._chain is not None and self._geometry is not None and 0 in self._geometry[0]:
+        if self._chain is not None and self._geometry is not None and 0 in self._geometry[0] and self._aval().size:
             for n, s in zip(self._aval().shape, self._geometry[0], strict=True):
                 if s == 0 and n > 1:
                     raise RuntimeError(_OVERLAP.format("more than one element of the written-to tensor refers"))
@@ -393,8 +393,10 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to it."""
-        if self._chain is not None and self._seen != self._storage.writes:
-            self._read_history()
+        if self._chain is not None and not self._requires_grad and self._base_tensor is not None:
+            from torchlike._src.tensor import views
+
+            return views.flows(self)
         return self._requires_grad
 
     @requires_grad.setter
@@ -440,7 +442,7 @@ class Tensor:
 
     @property
     def output_nr(self) -> int:
-        return self._number
+        return self._output if self._made == "multi" and self._node is not None else self._number
 
     @property
     def _version(self) -> int:
@@ -464,7 +466,7 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that `backward` has added up here."""
-        if self._grad is None and not self.is_leaf and not self._retains:
+        if self._grad is None and self._node is not None and not self._retains:
             import warnings
 
             warnings.warn(
@@ -809,6 +811,17 @@ def view_refused(view: Tensor, what: str) -> str:
     else:
         start = f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled."
     return f"{start} {_WHY[view._made]}"  # type: ignore[index]
+
+
+def overlaps(a: Tensor, b: Tensor) -> bool:
+    """Whether two dense tensors on a storage share elements; False where strides make it hard to say."""
+    return (a is b and a._aval().size > 0) or _shows_the_same(a, b) or _overlaps_in_part(a, b)
+
+
+def _shows_the_same(a: Tensor, b: Tensor) -> bool:
+    n, m = a._aval(), b._aval()
+    same = a.storage_offset() == b.storage_offset() and n.shape == m.shape and a.stride() == b.stride()
+    return same and n.size > 0 and is_dense(n.shape, a.stride())
 
 
 def _overlaps_in_part(a: Tensor, b: Tensor) -> bool:

@@ -10,6 +10,8 @@ from torchlike._src.operators.registry import ops
 from torchlike._src.tensor import conversion, dtypes, from_data, view_functions
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.dispatch import _new
+from torchlike._src.tensor.install import refuse_shared
+from torchlike._src.tensor.tape import node_class
 
 _INTS = (int, np.integer)
 
@@ -104,7 +106,9 @@ def parse(self: Tensor, key: Any) -> Parsed:
         elif isinstance(item, slice):
             size = shape[dim]
             step = 1 if item.step is None else item.step.__index__()
-            if step <= 0:
+            if step == 0:
+                raise ValueError("slice step cannot be zero")
+            if step < 0:
                 raise ValueError("step must be greater than zero")
             try:
                 start, stop, _ = slice(
@@ -244,6 +248,8 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         at = next(iter(parsed.tensors))
         shaped = mask.reshape(*mask.shape, *(1,) * (view.ndim - at - mask.ndim))
         result = ops.where(shaped, value.to(self.dtype) if value.dtype is not self.dtype else value, view)
+        if result._node is not None:
+            result._node.__class__ = node_class("IndexPutBackward0")
     else:
         if value.dtype is not self.dtype:
             if value.ndim and value.dtype is not self.dtype:
@@ -253,7 +259,9 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                     f"{dtypes.SCALAR_NAMES[value.dtype]} for the source."
                 )
             value = value.to(self.dtype)
-        result = ops.index_put(view, _index_list(view, parsed), value)
+        indices = _index_list(view, parsed)
+        refuse_shared((view,), (value, *indices))
+        result = ops.index_put(view, indices, value)
     conversion.write_result(view, result)
 
 

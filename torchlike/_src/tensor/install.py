@@ -17,7 +17,7 @@ from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import INPLACE, OPS, Array, Arrays, Op, anonymous
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.core import Tensor, overlaps
 from torchlike._src.tensor.dispatch import Kernel, record, saved
 
 _REFLECTED = {
@@ -220,7 +220,8 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
         raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
     result = fit_dtype(result, have.dtype)
     if not kernel.differentiable and local.recorder.grad and any(isinstance(a, Tensor) and a._requires_grad for a in args):
-        result = record(_constant(kernel.grad_name), ([a for a in args if isinstance(a, Tensor)], result))
+        form = int(isinstance(args[-1], Tensor) and len(args) > 1)
+        result = record(_constant(kernel.grad_name[:-1] + str(form)), ([a for a in args if isinstance(a, Tensor)], result))
     node = result._node
     if node is not None and kernel.saves and node.trie is not None:
         node.saved = saved(kernel, args, written=0)
@@ -260,7 +261,10 @@ def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
         raise RuntimeError(
             f"result type {promotion.scalar_type(made)} can't be cast to the desired output type {promotion.scalar_type(wanted)}"
         )
-    return result.to(dtypes.OF_NUMPY[wanted])
+    cast = result.to(dtypes.OF_NUMPY[wanted])
+    if cast._node is not None and cast._node is not result._node:
+        cast._node.__class__ = result._node.__class__  # torch has one node for both
+    return cast
 
 
 def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, exact: bool = False) -> Any:
@@ -308,7 +312,7 @@ def refuse_shared(targets: Sequence[Any], args: Sequence[Any]) -> None:
     for t in targets:
         for a in args:
             for given in a if isinstance(a, (tuple, list)) else (a,):
-                if isinstance(given, Tensor) and given._storage is t._storage and t.numel():
+                if isinstance(given, Tensor) and given._storage is t._storage and overlaps(t, given):
                     t._refuse_overlap()
 
 

@@ -160,7 +160,7 @@ def view_as_dtype(self: Tensor, dtype: dtypes.dtype) -> Tensor:
     shape, strides, offset = self._aval().shape, self.stride(), self.storage_offset()
     old, new = self.itemsize, dtype.itemsize
     if dtype is self.dtype:
-        return self
+        return detach(self)
     if old != new:
         pair = f"{dtypes.SCALAR_NAMES[self.dtype]} as {dtypes.SCALAR_NAMES[dtype]} (different element sizes)"
         if not shape:
@@ -177,7 +177,9 @@ def view_as_dtype(self: Tensor, dtype: dtypes.dtype) -> Tensor:
             if offset % r:
                 raise RuntimeError(f"self.storage_offset() must be divisible by {r} to view {pair}, but got {offset}")
             shape, strides, offset = (*shape[:-1], shape[-1] // r), (*[s // r for s in strides[:-1]], 1), offset // r
-    return views._make(self, views.view_dtype, (dtype,), (shape, strides, offset), None)
+    view = views._make(detach(self), views.view_dtype, (dtype,), (shape, strides, offset), None)
+    view._base_tensor = None  # on the same memory, but autograd does not know of it
+    return view
 
 
 def detach_like(self: Tensor) -> Tensor:
@@ -194,7 +196,7 @@ def detach(input: Tensor) -> Tensor:
 @composite("detach_")
 def detach_(input: Tensor) -> Tensor:
     """Cut the history in place."""
-    if input._base_tensor is not None:
+    if input._base is not None:
         raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
                            "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
                            "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
@@ -293,6 +295,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
             f"destination ({dst} dims)"
         )
     src, dst = [wrap_dim(d, n) for d in src], [wrap_dim(d, n) for d in dst]
+    if n == 0:
+        return detach_like(input)
     if len(set(src)) != len(src):
         raise RuntimeError(f"movedim: repeated dim in `source` ({_listed(source)})")
     if len(set(dst)) != len(dst):
@@ -697,7 +701,10 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} requiring a "
             f"storage size of {(last + 1) * item} are out of bounds for storage of size {total * item}"
         )
-    return make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
+    view = make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
+    if base._hidden:
+        view._base_tensor = input
+    return view
 
 
 @composite("real", method=False)

@@ -484,7 +484,7 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
     storage = source._storage
     base = source._base_tensor
     view._storage = storage
-    view._base_tensor = source if base is None else base
+    view._base_tensor = source if base is None or base._hidden else base
     view._chain = ((op, args),) if source._chain is None else (*source._chain, (op, args))
     view._cached = read
     view._seen = storage.writes
