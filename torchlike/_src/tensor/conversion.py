@@ -252,11 +252,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     self._check_write("copy_", (src,))
     self._check_overlap((src,))
-    if (
-        src._storage is self._storage
-        and src._chain == self._chain
-        and ((self._chain is not None and src._base_tensor is self._base_tensor) or not (self.requires_grad or src.requires_grad))
-    ):
+    if src._storage is self._storage and src._chain == self._chain and not (self.requires_grad or src.requires_grad):
         self._counter().version += 1
         return self  # as in `x[i] += 1`, where Python writes back what was written in place already
     have, given = self._aval(), src._aval()

@@ -153,6 +153,7 @@ class Tensor:
     _base_tensor: "Tensor | None" = None
     _geometry: tuple[tuple[int, ...], int] | None = None  # (strides, offset); None when contiguous from 0
     _seen = -1
+    _born = 0  # a view: the version of its storage that its history is about
     _cached: Value | None = None
     _requires_grad = False
     _node: Any = None
@@ -419,6 +420,8 @@ class Tensor:
             raise RuntimeError(f"only Tensors of floating point{' and complex' if setter else ''} dtype can require gradients")
         if requires_grad and self._inference and not local.recorder.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        if requires_grad and not self._requires_grad:
+            self._storage.writes += 1  # views that were made before look at their history once more
         self._requires_grad = bool(requires_grad)
         return self
 
@@ -601,7 +604,7 @@ class Tensor:
             strides = None if self._geometry is None else self._geometry[0]
             order = None if strides is None else sorted(range(array.ndim), key=lambda d: -strides[d])
             if order is None or order == list(range(array.ndim)):
-                memory = np.array(array)
+                memory = np.array(array, order="C")  # what was broadcast has other strides
             else:  # channels-last and the like: dimensions in the order of the strides
                 memory = np.empty([array.shape[d] for d in order], array.dtype).transpose(np.argsort(order))
                 memory[...] = array
@@ -866,7 +869,7 @@ def alias(source: Tensor, new: Tensor) -> Tensor:
 
 
 _INTERNAL = frozenset(k for k in Tensor.__annotations__) | {
-    "_seen", "_requires_grad", "_number", "_retains", "_inference", "_hidden", "_output", "_made", "_accumulator",
+    "_seen", "_born", "_requires_grad", "_number", "_retains", "_inference", "_hidden", "_output", "_made", "_accumulator",
 }  # fmt: skip
 
 

@@ -237,6 +237,8 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             conversion.copy_(view, value)
         elif isinstance(value, (bool, int, float, complex)):
             conversion.fill_(view, value)
+            if view is self and self._node is not None:
+                self._node.__class__ = node_class("FillBackward3")  # in torch the number becomes a tensor first
         else:
             conversion.copy_(view, from_data.tensor(value, dtype=self.dtype, device=self.device))
         return

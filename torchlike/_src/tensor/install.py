@@ -190,7 +190,6 @@ def _in_place_apart(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
 def _in_place_shared(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     self = _written(kernel, args)
     self._check_write(kernel.name + "_", args)
-    self._check_overlap()
     return _compute_and_write(kernel, args, self)
 
 

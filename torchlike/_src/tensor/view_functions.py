@@ -448,6 +448,8 @@ def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | Non
 
 @composite("t_")
 def t_(self: Tensor) -> Tensor:
+    if self.ndim > 2:
+        raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
     return become(self, t(self), "TBackward1")
 
 

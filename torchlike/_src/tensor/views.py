@@ -497,13 +497,16 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
         view._made = source._made or ("inference" if rec.inference else "no_grad")
         if not rec.grad and source.requires_grad:
             require_nothing(view)
+    version = (source._own_counter or storage).version
+    if version:
+        view._born = version
     if view._inference is not source._inference:
         view._inference = source._inference
     return view
 
 
 def require_nothing(view: Tensor) -> None:
-    """Let a view that was made without grad mode say that it requires grad, as its base does; its gradient goes nowhere."""
+    """Let a view without a history of its own say that it requires grad, as its base does; its gradient goes nowhere."""
     view._requires_grad = True
     view._leaf = alias(view, Tensor.__new__(Tensor))
     view._leaf._requires_grad = True
@@ -558,9 +561,11 @@ def refresh(view: Tensor) -> None:
         return
     rec = local.recorder
     before = rec.grad
-    rec.grad = flowing
+    version = view._counter().version
+    renewed = flowing and version != view._born  # else the write was one that autograd does not see
+    rec.grad = renewed
     try:
-        if flowing:
+        if renewed:
             t = base_of(view)
             chain = chain[len(t._chain or ()) :]  # type: ignore[union-attr]
         else:
@@ -571,9 +576,15 @@ def refresh(view: Tensor) -> None:
         rec.grad = before
     view._cached = t._storage.value  # type: ignore[union-attr]
     view._seen = storage.writes
-    if flowing:
+    if flowing and not renewed and not view._requires_grad:
+        require_nothing(view)
+    if renewed:
+        view._born = version
         node, number = t._node, t._number  # type: ignore[union-attr]
-        node.__class__ = node_class("AsStridedBackward0")
+        if t._aval().dtype == base_of(view)._aval().dtype:  # type: ignore[union-attr]
+            node.__class__ = node_class("AsStridedBackward0")
+        elif view._node is not None:
+            node.__class__ = view._node.__class__
         if view._retains:
             move_retained(view, node, number)
         view._node, view._number, view._requires_grad = node, number, True
