@@ -88,12 +88,12 @@ class Draw:
     def like(self, t: torch.Tensor, percent: int = 90) -> str | None:
         """A tensor that broadcasts to the shape of ``t``, mostly."""
         if not self.chance(percent):
-            return self.tensor(lambda o: not self.shares(t)(o))
+            return self.tensor(lambda o: not self.shares(t)(o) and _goes_with(o, t))
 
         shared = self.shares(t)
 
         def fits(o: torch.Tensor) -> bool:
-            return not shared(o) and o.ndim <= t.ndim and all(n in (1, m) for n, m in zip(reversed(o.shape), reversed(t.shape), strict=False))
+            return not shared(o) and _goes_with(o, t) and o.ndim <= t.ndim and all(n in (1, m) for n, m in zip(reversed(o.shape), reversed(t.shape), strict=False))
 
         return self.tensor(fits)
 
@@ -154,6 +154,8 @@ class Draw:
         name = self.tensor(lambda t: t.grad_fn is not None or not t.requires_grad) if self.chance(90) else self.tensor()
         if name is None or torch._debug_has_internal_overlap(self.env[name]) == 2:
             return None  # elements that lie in one place: which write wins is an accident
+        if torch._debug_has_internal_overlap(self.env[name]) == 1:
+            return f"{name}.{self.pick(['add_(1)', 'fill_(1)', 'sin_()', f'copy_({self.pick(self.names())})'])}"
         return self.pick(WRITES)(self, name, self.env[name])
 
     def _value(self) -> str | None:
@@ -164,6 +166,11 @@ class Draw:
 
     def _grad(self) -> str | None:
         return self.pick(GRADS)(self)
+
+
+def _goes_with(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """JAX has no complex32, to which torch promotes halves and complex numbers."""
+    return torch.float16 not in (a.dtype, b.dtype) or not (a.is_complex() or b.is_complex())
 
 
 def _holds(fits: Callable[[torch.Tensor], bool], t: torch.Tensor) -> bool:
@@ -209,6 +216,8 @@ def _size(d: Draw, t: torch.Tensor) -> tuple[int, ...]:
 
 def _as_strided(d: Draw, name: str, t: torch.Tensor) -> str | None:
     room = t.untyped_storage().nbytes() // t.element_size()
+    if t.requires_grad and t._is_view():
+        return None  # torch gives no gradient to what the view does not show
     size = d.pick([(2,), (2, 2), (3,), (1, 2), ()])
     stride = tuple(d.pick([1, 1, 2, 3, 0]) for _ in size)
     offset = d.roll(3)
@@ -258,7 +267,7 @@ VIEWS: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"{n}.real" if t.is_complex() or d.chance(20) else None,
     lambda d, n, t: f"{n}.imag" if t.is_complex() or d.chance(5) else None,
     lambda d, n, t: f"{n}.conj()" if t.is_complex() or d.chance(20) else None,
-    lambda d, n, t: f"torch.view_as_complex({n})" if t.is_floating_point() and t.shape[-1:] == (2,) else None,
+    lambda d, n, t: f"torch.view_as_complex({n})" if t.dtype == torch.float32 and t.shape[-1:] == (2,) else None,
     lambda d, n, t: f"{n}.view(torch.{d.pick(['int32', 'float32', 'uint8', 'float64'])})" if t.dtype in (torch.float32, torch.int32) else None,
     lambda d, n, t: f"{n}.detach()",
     lambda d, n, t: f"{n}.detach()",
@@ -442,7 +451,7 @@ WRITES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
 
 
 def _cat(d: Draw, name: str, t: torch.Tensor) -> str:
-    other = d.tensor(lambda o: o.shape == t.shape) if d.chance(95) else d.tensor()
+    other = d.tensor(lambda o: _goes_with(o, t) and (o.shape == t.shape or d.chance(2)))
     return f"torch.{d.pick(['cat', 'stack'])}([{name}, {other}], {d.dim(t)})"
 
 
@@ -471,6 +480,13 @@ def _take(d: Draw, name: str, t: torch.Tensor) -> str | None:
     return f"{name}.gather({dim}, {d.literal(shape, 'int64', high=t.shape[dim])})"
 
 
+def _where(d: Draw, name: str, t: torch.Tensor) -> str:
+    other = d.operand(t)
+    if other in d.env and d.env[other].is_complex() != t.is_complex():  # torch fails to differentiate that
+        other = "1"
+    return f"torch.where({_mask(d, t)}, {name}, {other})"
+
+
 VALUES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"{n} + {d.operand(t)}",
     lambda d, n, t: f"{n} * {d.operand(t)}",
@@ -491,7 +507,7 @@ VALUES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     _to,
     _take,
     _take,
-    lambda d, n, t: f"torch.where({_mask(d, t)}, {n}, {d.operand(t)})",
+    _where,
     lambda d, n, t: f"{n}.flip({d.dim(t)})",
     lambda d, n, t: f"{n}.roll({d.pick([1, -1])}, {d.dim(t)})",
     lambda d, n, t: f"{n}.cumsum({d.dim(t)})",
@@ -500,7 +516,7 @@ VALUES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"torch.{d.pick(['zeros_like', 'ones_like'])}({n})",
     lambda d, n, t: f"{n}.new_{d.pick(['zeros', 'ones'])}({d.pick(SHAPES)})",
     lambda d, n, t: f"{n}.{d.pick(['tril', 'triu'])}()" if t.ndim > 1 else None,
-    lambda d, n, t: f"{n}.softmax({d.dim(t)})" if t.is_floating_point() or d.chance(10) else None,
+    lambda d, n, t: f"{n}.softmax({d.dim(t)})" if t.is_floating_point() else None,
     lambda d, n, t: f"{n}.add({d.operand(t)}, alpha=2)",
     lambda d, n, t: f"{n}.clamp(-1, 1)",
     lambda d, n, t: f"{n}.{d.pick(['min', 'max'])}({d.dim(t)}).values" if t.numel() else None,
@@ -521,8 +537,8 @@ GRADS: list[Callable[[Draw], str | None]] = [
     _backward,
     _backward,
     lambda d: (n := d.tensor(lambda t: t.grad_fn is not None)) and f"{n}.retain_grad()",
-    lambda d: (n := d.tensor(lambda t: t.grad_fn is None and _floats(t))) and f"{n}.requires_grad_()",
-    lambda d: (n := d.tensor()) and f"{n}.requires_grad_({d.pick(['True', 'False'])})",
+    lambda d: (n := d.tensor(lambda t: t.grad_fn is None and _floats(t) and not t._is_view())) and f"{n}.requires_grad_()",
+    lambda d: (n := d.tensor(lambda t: t.grad_fn is not None)) and f"{n}.requires_grad_({d.pick(['True', 'False'])})",
     lambda d: (n := d.tensor(lambda t: sum(_one_storage(t, o) for o in map(d.env.get, d.names())) == 1)) and f"{n}.detach_()",
     lambda d: (n := d.tensor(lambda t: t.is_leaf and t.grad is not None)) and f"{d.new()} = {n}.grad.clone()",
     lambda d: (n := d.tensor(lambda t: t.is_leaf and t.grad is not None)) and f"{n}.grad = None",

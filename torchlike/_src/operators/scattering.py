@@ -556,7 +556,7 @@ def masked_fill(input: Array, mask: Array, value: Operand) -> Array:
     return jnp.where(mask, as_dtype(value, np.dtype(input.dtype)), input)
 
 
-@op("masked_scatter", inplace="shared", saves=("mask",))
+@op("masked_scatter", inplace=True, saves=("mask",))
 def masked_scatter(input: Array, mask: Array, source: Array) -> Array:
     """``input`` with the elements of ``source``, in order, where ``mask`` holds."""
     if mask.dtype != bool:

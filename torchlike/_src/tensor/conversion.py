@@ -298,9 +298,9 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 def _fill(self: Tensor, value: Any, name: str) -> Tensor:
     self._check_write(name, (value,))
-    self._check_overlap()
     have = self._aval()
     if isinstance(value, Tensor):
+        self._check_overlap()
         if value.ndim:
             raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
         value = value if value._aval().place is have.place else _put_on(value, have.place)

@@ -354,7 +354,8 @@ class Tensor:
 
     def type_name(self) -> str:
         """What torch's messages call its type: ``torch.FloatTensor``."""
-        return "CPUBoolType" if self._aval().dtype.kind == "b" else self.type()
+        kind = self._aval().dtype.kind
+        return f"CPU{self.dtype.storage_name.removesuffix('Storage')}Type" if kind in "bc" else self.type()
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating point one."""

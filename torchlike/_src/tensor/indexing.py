@@ -236,6 +236,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 value = value if value.shape == view.shape else view_functions.expand(value, view.shape)
             conversion.copy_(view, value)
         elif isinstance(value, (bool, int, float, complex)):
+            view._check_overlap()
             conversion.fill_(view, value)
             if view is self and self._node is not None:
                 self._node.__class__ = node_class("FillBackward3")  # in torch the number becomes a tensor first

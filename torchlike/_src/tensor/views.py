@@ -540,10 +540,14 @@ def check_history(view: Tensor) -> None:
         RuntimeError: in torch's words.
     """
     base = base_of(view)
-    if base is None or view._made is None or not base._requires_grad:
+    if base is None or view._made is None or not base._requires_grad or view._counter().version == view._born:
         return
     if view._made == "multi" or base._node is not None:
         raise RuntimeError(view_refused(view, "its base or another view of its base has been"))
+
+
+#: Views that `as_strided` cannot make, so that histories that are written anew show them by name.
+_NEVER_STRIDED = (view_as_real, view_as_complex, conj)
 
 
 def refresh(view: Tensor) -> None:
@@ -581,10 +585,8 @@ def refresh(view: Tensor) -> None:
     if renewed:
         view._born = version
         node, number = t._node, t._number  # type: ignore[union-attr]
-        if t._aval().dtype == base_of(view)._aval().dtype:  # type: ignore[union-attr]
+        if chain[-1][0] not in _NEVER_STRIDED:
             node.__class__ = node_class("AsStridedBackward0")
-        elif view._node is not None:
-            node.__class__ = view._node.__class__
         if view._retains:
             move_retained(view, node, number)
         view._node, view._number, view._requires_grad = node, number, True
