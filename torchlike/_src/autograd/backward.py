@@ -68,7 +68,8 @@ def _started(roots: Sequence[Tensor], given: Sequence[Any], create_graph: bool) 
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if len(given) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
-    started = [initial_gradient(r, g, create_graph) for r, g in zip(roots, given, strict=True)]
+    needless = {id(r) for r, g in zip(roots, given, strict=True) if g is None and not r.requires_grad}
+    started = [initial_gradient(r, g, create_graph) for r, g in zip(roots, given, strict=True) if id(r) not in needless]
     for i, r in enumerate(roots):
         if not r.requires_grad:
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")

@@ -10,7 +10,7 @@ from jax import lax
 
 from torchlike._src.operators.nn_checks import rounded
 from torchlike._src.operators.numbers import fitting
-from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, promote, to_float, type_name
+from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, cpp_name, promote, to_float
 from torchlike._src.operators.registry import Array, Number, Operand, composite, op, ops
 from torchlike._src.operators.support import (
     as_dtype,
@@ -437,7 +437,7 @@ def lerp(input: Array, end: Array, weight: Operand) -> Array:
     """``input + weight * (end - input)``, exact at both ends."""
     for name, x in (("end", end), ("weight", weight)):
         if is_array(x) and x.dtype != input.dtype:
-            expected, got = (type_name(np.dtype(a.dtype)) for a in (input, x))
+            expected, got = (cpp_name(np.dtype(a.dtype)) for a in (input, x))
             raise RuntimeError(f"expected dtype {expected} for `{name}` but got dtype {got}")
     refuse("lerp_kernel_scalar" if not is_array(weight) else "lerp_kernel_tensor", input, BOOL, INTEGER)
     dtype = input.dtype

@@ -121,25 +121,25 @@ def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, e
     return bool(ops.all(ops.isclose(input, other, rtol, atol, equal_nan)))
 
 
-@op("logical_not", inplace=True, out=True, differentiable=False, host=on_host(np.logical_not))
+@op("logical_not", inplace="unseen", out=True, differentiable=False, host=on_host(np.logical_not))
 def logical_not(input: Array) -> Array:
     """Where ``input`` is zero."""
     return jnp.logical_not(input)
 
 
-@op("logical_and", inplace=True, out=True, differentiable=False, host=on_host(np.logical_and))
+@op("logical_and", inplace="unseen", out=True, differentiable=False, host=on_host(np.logical_and))
 def logical_and(input: Array, other: Array) -> Array:
     """Where both are nonzero."""
     return jnp.logical_and(*_truth(input, other))
 
 
-@op("logical_or", inplace=True, out=True, differentiable=False, host=on_host(np.logical_or))
+@op("logical_or", inplace="unseen", out=True, differentiable=False, host=on_host(np.logical_or))
 def logical_or(input: Array, other: Array) -> Array:
     """Where either is nonzero."""
     return jnp.logical_or(*_truth(input, other))
 
 
-@op("logical_xor", inplace=True, out=True, differentiable=False, host=on_host(np.logical_xor))
+@op("logical_xor", inplace="unseen", out=True, differentiable=False, host=on_host(np.logical_xor))
 def logical_xor(input: Array, other: Array) -> Array:
     """Where just one is nonzero."""
     return jnp.logical_xor(*_truth(input, other))

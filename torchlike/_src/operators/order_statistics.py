@@ -40,7 +40,7 @@ def _middle(name: str, input: Array, axis: int, keepdim: bool) -> tuple[Array, A
 
 
 def _median_all(name: str, input: Array) -> Array:
-    refuse("median_cpu", input, BOOL, COMPLEX)
+    refuse("median_out", input, BOOL, COMPLEX)
     if input.size == 0:
         return jnp.full((), np.nan, input.dtype)
     return _middle(name, input.reshape(-1), 0, False)[0]
@@ -48,7 +48,7 @@ def _median_all(name: str, input: Array) -> Array:
 
 def _median_dim(name: str, input: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     axis = normalize_dim(dim, input.ndim)
-    refuse("median_cpu", input, BOOL, COMPLEX)
+    refuse("median_out", input, BOOL, COMPLEX)
     if input.ndim == 0:
         return input, jnp.zeros((), np.int64)
     return _middle(name, input, axis, keepdim)

@@ -35,6 +35,8 @@ _TYPE_NAMES = {
     "ComplexFloat": "c10::complex<float>", "ComplexDouble": "c10::complex<double>",
 }  # fmt: skip
 
+_FULL_NAMES = {"int64": "long int", "int16": "short int"}
+
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
@@ -111,6 +113,11 @@ def scalar_type(dtype: np.dtype) -> str:
 def type_name(dtype: np.dtype) -> str:
     """The C++ name that some of torch's messages use: ``float``, ``long``, ``c10::Half``."""
     return _TYPE_NAMES.get(_SCALAR_TYPES[dtype.name], dtype.name)
+
+
+def cpp_name(dtype: np.dtype) -> str:
+    """The same in full, as messages about tensors' own types have it: ``long int``."""
+    return _FULL_NAMES.get(dtype.name) or type_name(dtype)
 
 
 def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:

@@ -217,7 +217,8 @@ def _first(input: Array, best: Array, axis: int) -> Array:
 def _with_index(name: str, reduce: Callable[..., Array], input: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     axis = normalize_dim(dim, input.ndim)
     _check_extremum(name, input, (axis,), True)
-    refuse(f"{name}_cpu", input, COMPLEX)
+    if CATEGORY[np.dtype(input.dtype)] == COMPLEX:
+        raise RuntimeError(f"{name}(): does not support complex input")
     if input.ndim == 0:
         return input, jnp.zeros((), np.int64)
     index = _first(input, lax.stop_gradient(reduce(lax.stop_gradient(input), axis, keepdims=True)), axis)

@@ -107,7 +107,7 @@ def op(
     *names: str,
     promote: str | None = None,
     method: bool | str | None = None,
-    inplace: bool = False,
+    inplace: bool | str = False,
     out: bool | str = False,
     operators: tuple[str, ...] = (),
     host: Callable[..., Any] | None = None,
@@ -126,7 +126,8 @@ def op(
         promote: None, or ``"common"`` (cast tensor and operand parameters to `torch.result_type`), or
             ``"float"`` (the same, then integers and bools to the default float dtype).
         method: also a Tensor method; None means yes if a name has no dot; a string is the method's name.
-        inplace: also ``name_``, as function and method.
+        inplace: also ``name_``, as function and method. ``"apart"``: the other inputs may share no memory with the first;
+            ``"shared"``: they may do so in part; ``"unseen"``: autograd does not notice.
         out: also takes ``out=``, into which the result is cast. ``"apart"``: that may share no memory with the inputs;
             ``"exact"``: it must have the very dtype of the result, too.
         operators: dunder methods, e.g. ``("__add__", "__radd__")``; a reflected one swaps its operands.

@@ -145,22 +145,21 @@ def _value_range(input: Any, dim: int, index: Any, value: Any) -> None:
     fitting(value, np.dtype(input.dtype))
 
 
-def _add_range(input: Any, dim: int, index: Any, *rest: Any) -> None:
-    if input.ndim <= 1:
-        _select_range(input, dim, index, *rest)
-    elif isinstance(index, np.ndarray) and index.dtype.kind == "i":
-        axis = normalize_dim(dim, input.ndim)
-        check_indices(index, input.shape[axis], axis, negative=False, error=RuntimeError)
+def _add_range(input: Any, dim: int, index: Any, source: Any, alpha: Any = 1) -> None:
+    if input.ndim > 1 and normalize_dim(dim, input.ndim) == 0 and is_number(alpha) and alpha == 1:  # torch takes scatter's path
+        _slice_range(input, dim, index, negative=False, error=RuntimeError)
+    else:
+        _select_range(input, dim, index)
 
 
-@op("_scatter_src", method=False, inplace=True, out=True, saves=("index",), grad_name="ScatterBackward0")
+@op("_scatter_src", method=False, inplace="apart", out=True, saves=("index",), grad_name="ScatterBackward0")
 @checked(_scatter_range)
 def _scatter_src(input: Array, dim: int, index: Array, src: Array) -> Array:
     _check_scatter(input, dim, index, src)
     return _scatter(input, dim, index, _within(_flat(src), _flat(index)))
 
 
-@op("_scatter_value", method=False, inplace=True, out=True, saves=("index",), grad_name="ScatterBackward1")
+@op("_scatter_value", method=False, inplace="apart", out=True, saves=("index",), grad_name="ScatterBackward1")
 @checked(_value_range)
 def _scatter_value(input: Array, dim: int, index: Array, value: Number) -> Array:
     _check_scatter(input, dim, index)
@@ -202,7 +201,7 @@ def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = 
     return _choose_scatter("_", input, dim, index, src, value, reduce, None)
 
 
-@op("_scatter_reduced", method=False, inplace=True, out=True, saves=("index",), grad_name="ScatterReduceBackward0")
+@op("_scatter_reduced", method=False, inplace="apart", out=True, saves=("index",), grad_name="ScatterReduceBackward0")
 @checked(_scatter_range)
 def _scatter_reduced(input: Array, dim: int, index: Array, src: Operand, reduce: str) -> Array:
     """The older form of reducing scatters, with its two reductions."""
@@ -216,7 +215,7 @@ def _scatter_reduced(input: Array, dim: int, index: Array, src: Operand, reduce:
     return combine(flat, _places(index, axis), jnp.broadcast_to(values, index.shape)).reshape(shape)
 
 
-@op("scatter_add", inplace=True, out=True, saves=("index:src",))
+@op("scatter_add", inplace="apart", out=True, saves=("index:src",))
 @checked(_scatter_range)
 def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
     """``input`` with the elements of ``src`` added at ``index`` along ``dim``."""
@@ -231,7 +230,7 @@ def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
 _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 
-@op("scatter_reduce", inplace=True, out=True, saves=("input", "index", "src", "result"))
+@op("scatter_reduce", inplace="apart", out=True, saves=("input", "index", "src", "result"))
 @checked(_scatter_range)
 def scatter_reduce(input: Array, dim: int, index: Array, src: Array, reduce: str, *, include_self: bool = True) -> Array:
     """``input`` with all elements of ``src`` for a place combined: ``sum``, ``prod``, ``mean``, ``amax`` or ``amin``.
@@ -365,7 +364,7 @@ def _check_source(name: str, input: Any, axis: int, index: Any, source: Any) -> 
         )
 
 
-@op("index_add", inplace=True, out=True, saves=("index:source", "source:source"))
+@op("index_add", inplace="apart", out=True, saves=("index:source", "source:source"))
 @checked(_add_range)
 def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Number = 1) -> Array:
     """``input`` with ``alpha * source`` added to its slices at ``index`` along ``dim``."""
@@ -387,7 +386,7 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Num
     return _add_at(flat, _slices(index, axis), source).reshape(input.shape)
 
 
-@op("index_copy", inplace=True, out=True, saves=("index", "source:source"))
+@op("index_copy", inplace="apart", out=True, saves=("index", "source:source"))
 @checked(_copy_range)
 def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     """``input`` with ``source`` in place of its slices at ``index`` along ``dim``."""
@@ -411,7 +410,7 @@ def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     return _overwrite(flat, _slices(index, axis), source).reshape(input.shape)
 
 
-@op("index_fill", inplace=True, saves=("index",))
+@op("index_fill", inplace="shared", saves=("index",))
 @checked(_fill_range)
 def index_fill(input: Array, dim: int, index: Array, value: Operand) -> Array:
     """``input`` with ``value`` in its slices at ``index`` along ``dim``."""
@@ -426,7 +425,7 @@ def index_fill(input: Array, dim: int, index: Array, value: Operand) -> Array:
     return jnp.where(filled.reshape(shape), as_dtype(value, np.dtype(input.dtype)), input)
 
 
-@op("index_reduce", inplace=True, out=True, saves=("input", "index", "source", "result"))
+@op("index_reduce", inplace="apart", out=True, saves=("input", "index", "source", "result"))
 @checked(_select_range)
 def index_reduce(input: Array, dim: int, index: Array, source: Array, reduce: str, *, include_self: bool = True) -> Array:
     """`scatter_reduce` of whole slices: ``prod``, ``mean``, ``amax`` or ``amin``."""
@@ -459,7 +458,7 @@ def _check_put(input: Any, values: Any) -> None:
         )
 
 
-@op("_index_put", method=False, inplace=True, saves=("indices",), host=_host_put, grad_name="IndexPutBackward0")
+@op("_index_put", method=False, inplace="apart", saves=("indices",), host=_host_put, grad_name="IndexPutBackward0")
 @checked(index_range)
 def _index_put(input: Array, indices: Arrays, values: Array, accumulate: bool = False) -> Array:
     entries, _ = _entries(input, indices)
@@ -501,7 +500,7 @@ def index_put_(input: Any, indices: Sequence[Any], values: Any, accumulate: bool
     return ops._index_put_(input, _without_masks(indices), values, accumulate)
 
 
-@op("put", inplace=True, saves=("index", "source:source"))
+@op("put", inplace="apart", saves=("index", "source:source"))
 @checked(flat_range)
 def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> Array:
     """``input`` with the elements of ``source`` at places of the flattened tensor, or added there."""
@@ -543,7 +542,7 @@ def _host_fill(input: Any, mask: Any, value: Any) -> Any:
 
 
 @op(
-    "masked_fill", inplace=True, saves=("mask",), layout=None, host=_host_fill,
+    "masked_fill", inplace="shared", saves=("mask",), layout=None, host=_host_fill,
     grad_name=lambda bound: "MaskedFillBackward0" if is_number(bound["value"]) else "MaskedFillBackward1",
 )  # fmt: skip
 def masked_fill(input: Array, mask: Array, value: Operand) -> Array:

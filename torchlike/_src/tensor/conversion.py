@@ -10,6 +10,7 @@ from torchlike._src.engine import host
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Value, aval
 from torchlike._src.operators.registry import Array, Number, anonymous, composite, ops
+from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import casts, devices, dtypes, layouts, views
 from torchlike._src.tensor.core import Tensor, alias
 from torchlike._src.tensor.dispatch import Kernel, _new, record
@@ -234,6 +235,10 @@ def _copy_over(old: Array, source: Array, shape: tuple, dtype: Any) -> Array:
 _COPY_OVER = Kernel(anonymous(_copy_over, grad_name="CopyBackwards", saves=()))
 
 
+_FILL = Kernel(anonymous(_copy_kernel, host=_copy_on_host, grad_name="FillBackward3", saves=()))
+_FILL_OVER = Kernel(anonymous(_copy_over, grad_name="FillBackward3", saves=()))
+
+
 def write_result(self: Tensor, result: Tensor) -> Tensor:
     """Write a computed tensor, of the right shape and dtype, into ``self``; its history goes along."""
     self._write(result._value(), result._node, result._number, result._requires_grad)
@@ -247,9 +252,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     self._check_write("copy_", (src,))
     self._check_overlap((src,))
-    if src is self or (
-        src._storage is self._storage and src._base_tensor is self._base_tensor is not None and src._chain == self._chain
-    ):
+    if src._storage is self._storage and src._chain == self._chain and not (self.requires_grad or src.requires_grad):
+        self._counter().version += 1
         return self  # as in `x[i] += 1`, where Python writes back what was written in place already
     have, given = self._aval(), src._aval()
     if given.shape != have.shape:
@@ -264,18 +268,9 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 
 def _cannot_expand(target: tuple[int, ...], source: tuple[int, ...]) -> None:
-    lead = len(target) - len(source)
-    if lead < 0:
-        extra = source[: len(source) - len(target)]
-        if all(n == 1 for n in extra):
-            return
-        raise RuntimeError(f"output with shape {list(target)} doesn't match the broadcast shape {list(source)}")
-    for i in range(len(source) - 1, -1, -1):
-        n, m = source[i], target[i + lead]
-        if n not in (1, m):
-            raise RuntimeError(
-                f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension {i + lead}"
-            )
+    both = broadcast_shapes(target, source)  # raises where they do not go together at all
+    if both != target:
+        raise RuntimeError(f"output with shape {list(target)} doesn't match the broadcast shape {list(both)}")
 
 
 def _full_kernel(value: Number, shape: tuple, dtype: Any) -> Array:
@@ -302,12 +297,16 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 
 def _fill(self: Tensor, value: Any, name: str) -> Tensor:
-    self._check_write(name)
+    self._check_write(name, (value,))
+    have = self._aval()
     if isinstance(value, Tensor):
+        self._check_overlap()
         if value.ndim:
             raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
-        value = value.item()
-    have = self._aval()
+        value = value if value._aval().place is have.place else _put_on(value, have.place)
+        if self._requires_grad and local.recorder.grad:
+            return write_result(self, record(_FILL_OVER, (self, value, have.shape, self.dtype)))
+        return write_result(self, record(_FILL, (value, have.shape, self.dtype)))
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, (bool, int, float, complex)):

@@ -15,6 +15,7 @@ import numpy as np
 
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Aval, Borrowed, Value, aval
+from torchlike._src.operators.promotion import cpp_name
 from torchlike._src.operators.registry import name_tensor_class
 from torchlike._src.tensor import devices, dtypes
 from torchlike._src.tensor.strides import contiguous_strides, is_dense
@@ -152,6 +153,7 @@ class Tensor:
     _base_tensor: "Tensor | None" = None
     _geometry: tuple[tuple[int, ...], int] | None = None  # (strides, offset); None when contiguous from 0
     _seen = -1
+    _born = 0  # a view: the version of its storage that its history is about
     _cached: Value | None = None
     _requires_grad = False
     _node: Any = None
@@ -262,7 +264,7 @@ class Tensor:
 
     def _check_overlap(self, others: Any = ()) -> None:
         """Refuse writes to memory that several elements share, or that inputs show in part."""
-        if self._chain is not None and self._geometry is not None and 0 in self._geometry[0]:
+        if self._chain is not None and self._geometry is not None and 0 in self._geometry[0] and self._aval().size:
             for n, s in zip(self._aval().shape, self._geometry[0], strict=True):
                 if s == 0 and n > 1:
                     raise RuntimeError(_OVERLAP.format("more than one element of the written-to tensor refers"))
@@ -352,7 +354,8 @@ class Tensor:
 
     def type_name(self) -> str:
         """What torch's messages call its type: ``torch.FloatTensor``."""
-        return "CPUBoolType" if self._aval().dtype.kind == "b" else self.type()
+        kind = self._aval().dtype.kind
+        return f"CPU{self.dtype.storage_name.removesuffix('Storage')}Type" if kind in "bc" else self.type()
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating point one."""
@@ -392,8 +395,10 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to it."""
-        if self._chain is not None and self._seen != self._storage.writes:
-            self._read_history()
+        if self._chain is not None and not self._requires_grad and self._base_tensor is not None:
+            from torchlike._src.tensor import views
+
+            return views.flows(self)
         return self._requires_grad
 
     @requires_grad.setter
@@ -416,6 +421,8 @@ class Tensor:
             raise RuntimeError(f"only Tensors of floating point{' and complex' if setter else ''} dtype can require gradients")
         if requires_grad and self._inference and not local.recorder.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        if requires_grad and not self._requires_grad:
+            self._storage.writes += 1  # views that were made before look at their history once more
         self._requires_grad = bool(requires_grad)
         return self
 
@@ -439,7 +446,7 @@ class Tensor:
 
     @property
     def output_nr(self) -> int:
-        return self._number
+        return self._output if self._made == "multi" and self._node is not None else self._number
 
     @property
     def _version(self) -> int:
@@ -463,7 +470,7 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that `backward` has added up here."""
-        if self._grad is None and not self.is_leaf and not self._retains:
+        if self._grad is None and self._node is not None and not self._retains:
             import warnings
 
             warnings.warn(
@@ -484,7 +491,7 @@ class Tensor:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value.dtype is not self.dtype:
                 raise RuntimeError(
-                    f"attempting to assign a gradient with dtype '{_CPP_NAMES.get(value.dtype.name, value.dtype.name)}' to a tensor "
+                    f"attempting to assign a gradient with dtype '{cpp_name(value.dtype.np)}' to a tensor "
                     f"with grad_dtype '{dtypes.SCALAR_NAMES[self.dtype]}'. The gradient must match "
                     "the tensor's grad_dtype (defaults to the tensor's dtype). "
                     "You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
@@ -598,7 +605,7 @@ class Tensor:
             strides = None if self._geometry is None else self._geometry[0]
             order = None if strides is None else sorted(range(array.ndim), key=lambda d: -strides[d])
             if order is None or order == list(range(array.ndim)):
-                memory = np.array(array)
+                memory = np.array(array, order="C")  # what was broadcast has other strides
             else:  # channels-last and the like: dimensions in the order of the strides
                 memory = np.empty([array.shape[d] for d in order], array.dtype).transpose(np.argsort(order))
                 memory[...] = array
@@ -778,11 +785,6 @@ class Tensor:
         return new
 
 
-_CPP_NAMES = {
-    "float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
-    "uint8": "unsigned char", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
-}  # fmt: skip
 _INFERENCE = (
     "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor before "
     "doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
@@ -812,6 +814,17 @@ def view_refused(view: Tensor, what: str) -> str:
     else:
         start = f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled."
     return f"{start} {_WHY[view._made]}"  # type: ignore[index]
+
+
+def overlaps(a: Tensor, b: Tensor) -> bool:
+    """Whether two dense tensors on a storage share elements; False where strides make it hard to say."""
+    return (a is b and a._aval().size > 0) or _shows_the_same(a, b) or _overlaps_in_part(a, b)
+
+
+def _shows_the_same(a: Tensor, b: Tensor) -> bool:
+    n, m = a._aval(), b._aval()
+    same = a.storage_offset() == b.storage_offset() and n.shape == m.shape and a.stride() == b.stride()
+    return same and n.size > 0 and is_dense(n.shape, a.stride())
 
 
 def _overlaps_in_part(a: Tensor, b: Tensor) -> bool:
@@ -856,7 +869,7 @@ def alias(source: Tensor, new: Tensor) -> Tensor:
 
 
 _INTERNAL = frozenset(k for k in Tensor.__annotations__) | {
-    "_seen", "_requires_grad", "_number", "_retains", "_inference", "_hidden", "_output", "_made", "_accumulator",
+    "_seen", "_born", "_requires_grad", "_number", "_retains", "_inference", "_hidden", "_output", "_made", "_accumulator",
 }  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from torchlike._src.operators.registry import ops
 from torchlike._src.tensor import conversion, dtypes, from_data, view_functions
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.dispatch import _new
+from torchlike._src.tensor.install import refuse_shared
+from torchlike._src.tensor.tape import node_class
 
 _INTS = (int, np.integer)
 
@@ -73,9 +75,11 @@ def parse(self: Tensor, key: Any) -> Parsed:
     n = len(shape)
     given = sum(map(_consumed, items))
     if given > n:
-        if n == 0 and all(isinstance(i, _INTS) for i in items):
+        if n == 0 and isinstance(key, _INTS):
             raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+                f"index {key} is out of bounds for dimension 0 with size 0"
+                if key
+                else "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
                 "0-dim tensor to a number"
             )
         raise IndexError(f"too many indices for tensor of dimension {n}")
@@ -103,7 +107,9 @@ def parse(self: Tensor, key: Any) -> Parsed:
         elif isinstance(item, slice):
             size = shape[dim]
             step = 1 if item.step is None else item.step.__index__()
-            if step <= 0:
+            if step == 0:
+                raise ValueError("slice step cannot be zero")
+            if step < 0:
                 raise ValueError("step must be greater than zero")
             try:
                 start, stop, _ = slice(
@@ -115,6 +121,7 @@ def parse(self: Tensor, key: Any) -> Parsed:
                 raise TypeError("slice indices must be integers or None or have an __index__ method") from None
             if start == 0 and stop == size and step == 1:
                 spec.append(())
+                out.name = "SliceBackward0" if key is item else out.name
             else:
                 spec.append((max((stop - start + step - 1) // step, 0), step))
                 starts.append(start)
@@ -161,7 +168,7 @@ def parse(self: Tensor, key: Any) -> Parsed:
 def _select(out: Parsed, index: int, shape: Sequence[int], dim: int) -> None:
     size = shape[dim]
     if not -size <= index < size:
-        raise IndexError(f"index {index} is out of bounds for dimension {dim} with size {size}")
+        raise IndexError(f"index {index} is out of bounds for dimension {len(out.spec)} with size {size}")
     out.spec.append((-1, 1))
     out.starts.append(index % size)
     out.plain = False
@@ -208,7 +215,7 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     """``self[key]``."""
     parsed = parse(self, key)
     if not parsed.tensors:
-        if parsed.plain and None not in parsed.spec:
+        if parsed.plain and None not in parsed.spec and not isinstance(key, slice):
             return view_functions.detach_like(self)
         return view_functions.index_view(self, tuple(parsed.spec), tuple(parsed.starts), parsed.name)
     view = _view(self, parsed)
@@ -221,11 +228,19 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     view = _view(self, parsed)
     if not parsed.tensors:
         if isinstance(value, Tensor):
-            _fit(value, view)
-            value = _drop_leading(value, view.ndim)
+            if value.ndim == 0 and view.ndim:
+                conversion.fill_(view, value)
+                return
+            if value.shape != view.shape:
+                _fit(value, view)
+                value = _drop_leading(value)
+                value = value if value.shape == view.shape else view_functions.expand(value, view.shape)
             conversion.copy_(view, value)
         elif isinstance(value, (bool, int, float, complex)):
+            view._check_overlap()
             conversion.fill_(view, value)
+            if view is self and self._node is not None:
+                self._node.__class__ = node_class("FillBackward3")  # in torch the number becomes a tensor first
         else:
             conversion.copy_(view, from_data.tensor(value, dtype=self.dtype, device=self.device))
         return
@@ -240,6 +255,8 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         at = next(iter(parsed.tensors))
         shaped = mask.reshape(*mask.shape, *(1,) * (view.ndim - at - mask.ndim))
         result = ops.where(shaped, value.to(self.dtype) if value.dtype is not self.dtype else value, view)
+        if result._node is not None:
+            result._node.__class__ = node_class("IndexPutBackward0")
     else:
         if value.dtype is not self.dtype:
             if value.ndim and value.dtype is not self.dtype:
@@ -249,15 +266,17 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                     f"{dtypes.SCALAR_NAMES[value.dtype]} for the source."
                 )
             value = value.to(self.dtype)
-        result = ops.index_put(view, _index_list(view, parsed), value)
+        indices = _index_list(view, parsed)
+        refuse_shared((view,), (value, *indices))
+        result = ops.index_put(view, indices, value)
     conversion.write_result(view, result)
 
 
-def _drop_leading(value: Tensor, ndim: int) -> Tensor:
-    """Leading dimensions of size 1 that the target does not have."""
-    while value.ndim > ndim and value.shape[0] == 1:
-        value = value.squeeze(0)
-    return value
+def _drop_leading(value: Tensor) -> Tensor:
+    """Without the leading dimensions of size 1."""
+    shape = value._aval().shape
+    first = next((d for d, n in enumerate(shape) if n != 1), len(shape))
+    return view_functions.view(value, shape[first:])
 
 
 def _fit(value: Tensor, view: Tensor) -> None:

@@ -7,6 +7,7 @@ bind their arguments as fast as hand-written ones and show their signatures to `
 import functools
 import inspect
 import keyword
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,9 +15,9 @@ import numpy as np
 
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
-from torchlike._src.operators.registry import INPLACE, OPS, Op
+from torchlike._src.operators.registry import INPLACE, OPS, Array, Arrays, Op, anonymous
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.core import Tensor, overlaps
 from torchlike._src.tensor.dispatch import Kernel, record, saved, saved_places
 
 _REFLECTED = {
@@ -83,8 +84,8 @@ def _function(op: Op, kernel: Kernel) -> Callable[..., Any]:
 def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     """Compile the public function of one form of an op."""
     space: dict[str, Any] = {
-        "_kernel": kernel, "_record": record, "_in_place": in_place, "_into": _INTO[op.out], "_renamed": renamed, "_seed": next_seed,
-        "_without_grad": without_grad,
+        "_kernel": kernel, "_record": record, "_in_place": _IN_PLACE.get(op.inplace), "_into": _INTO[op.out],
+        "_renamed": renamed, "_seed": next_seed, "_without_grad": without_grad,
     }  # fmt: skip
     positional, named, passed = [], [], []
     for k, p in enumerate(op.params):
@@ -166,16 +167,60 @@ def next_seed(generator: Any) -> int:
 
 def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     """Compute, then write the result into the first argument."""
-    self = args[0]
-    if not isinstance(self, Tensor):
-        raise TypeError(f"{kernel.name}_(): argument 'input' (position 1) must be Tensor, not {type(self).__name__}")
+    self = _written(kernel, args)
     self._check_write(kernel.name + "_", args)
     self._check_overlap(args)
-    result = record(kernel, args)
+    return _compute_and_write(kernel, args, self)
+
+
+def _written(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
+    if not isinstance(args[0], Tensor):
+        raise TypeError(f"{kernel.name}_(): argument 'input' (position 1) must be Tensor, not {type(args[0]).__name__}")
+    return args[0]
+
+
+def _in_place_apart(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
+    self = _written(kernel, args)
+    self._check_write(kernel.name + "_", args)
+    self._check_overlap()
+    refuse_shared((self,), args[1:])
+    return _compute_and_write(kernel, args, self)
+
+
+def _in_place_shared(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
+    self = _written(kernel, args)
+    self._check_write(kernel.name + "_", args)
+    return _compute_and_write(kernel, args, self)
+
+
+def _in_place_unseen(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
+    self = _written(kernel, args)
+    self._check_overlap(args)
+    rec = local.recorder
+    before, rec.grad = rec.grad, False
+    try:
+        return _compute_and_write(kernel, args, self)
+    finally:
+        rec.grad = before
+
+
+_IN_PLACE: dict[Any, Callable[..., Any]] = {
+    True: in_place, "apart": _in_place_apart, "shared": _in_place_shared, "unseen": _in_place_unseen,
+}  # fmt: skip
+
+
+def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> Tensor:
+    try:
+        result = record(kernel, args)
+    except TypeError as error:
+        raise TypeError(_as_method(str(error), kernel.name)) from None
     have, made = self._aval(), result._aval()
     if made.shape != have.shape:
         raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
     result = fit_dtype(result, have.dtype)
+    if not kernel.differentiable and local.recorder.grad and any(isinstance(a, Tensor) and a._requires_grad for a in args):
+        form = int(isinstance(args[-1], Tensor) and len(args) > 1)
+        result = record(_constant(kernel.grad_name[:-1] + str(form)), ([a for a in args if isinstance(a, Tensor)], result))
     node = result._node
     if node is not None and kernel.saves and node.trie is not None:
         node.saved = saved(saved_places(kernel, args, written=0), args)
@@ -187,6 +232,25 @@ def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     return self
 
 
+@functools.cache
+def _constant(grad_name: str) -> Kernel:
+    """The history of a write whose gradient is zero: of comparisons, say."""
+
+    def constant(inputs: Arrays, value: Array) -> Array:
+        return value
+
+    return Kernel(anonymous(constant, grad_name=grad_name, saves=()))
+
+
+def _as_method(message: str, name: str) -> str:
+    """A message about a wrong argument as methods give it: they do not count the tensor itself."""
+    return re.sub(
+        rf"^{name}\(\): argument '(\w+)' \(position (\d+)\)",
+        lambda found: f"{name}_(): argument '{found[1]}' (position {int(found[2]) - 1})",
+        message,
+    )
+
+
 def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
     """Cast a result to the dtype of where it goes; RuntimeError where torch refuses."""
     made = result._aval().dtype
@@ -196,7 +260,10 @@ def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
         raise RuntimeError(
             f"result type {promotion.scalar_type(made)} can't be cast to the desired output type {promotion.scalar_type(wanted)}"
         )
-    return result.to(dtypes.OF_NUMPY[wanted])
+    cast = result.to(dtypes.OF_NUMPY[wanted])
+    if cast._node is not None and cast._node is not result._node:
+        cast._node.__class__ = result._node.__class__  # torch has one node for both
+    return cast
 
 
 def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, exact: bool = False) -> Any:
@@ -220,7 +287,7 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, e
     for t in targets:
         t._check_overlap(args)
     if apart:
-        _refuse_shared(targets, args)
+        refuse_shared(targets, args)
     made = record(kernel, args)
     results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
     if exact:
@@ -239,12 +306,12 @@ _INTO: dict[Any, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def _refuse_shared(targets: Sequence[Any], args: tuple[Any, ...]) -> None:
-    """Refuse an ``out`` on the memory of an input, for ops that read an element after others were written."""
+def refuse_shared(targets: Sequence[Any], args: Sequence[Any]) -> None:
+    """Refuse to write to the memory of an input, for ops that read an element after others were written."""
     for t in targets:
         for a in args:
             for given in a if isinstance(a, (tuple, list)) else (a,):
-                if isinstance(given, Tensor) and given._storage is t._storage and t.numel():
+                if isinstance(given, Tensor) and given._storage is t._storage and overlaps(t, given):
                     t._refuse_overlap()
 
 

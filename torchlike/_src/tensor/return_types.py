@@ -7,6 +7,7 @@ _made: dict[str, type] = {}
 
 def named(name: str, fields: tuple[str, ...]) -> type:
     """The named tuple class of an op: ``named("max", ("values", "indices"))``."""
+    name = name.strip("_").removesuffix("_dim")  # several ops, of which one returns a tuple, share a public name
     found = _made.get(name)
     if found is None:
         space: dict[str, Any] = {f: property(lambda self, i=i: self[i]) for i, f in enumerate(fields)}

@@ -179,8 +179,8 @@ class GradNode:
 
 
 def plain_name(node: Any) -> str:
-    """A node's name as torch's messages give it: ``Mul`` for ``MulBackward0``."""
-    return re.sub(r"Backward\d*$", "", node.name())
+    """A node's name as torch's messages give it: ``Mul`` for ``MulBackward0``, ``Prod1`` for ``ProdBackward1``."""
+    return re.sub(r"Backward0?(\d*)$", r"\1", node.name())
 
 
 @functools.cache

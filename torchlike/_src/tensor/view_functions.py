@@ -160,7 +160,7 @@ def view_as_dtype(self: Tensor, dtype: dtypes.dtype) -> Tensor:
     shape, strides, offset = self._aval().shape, self.stride(), self.storage_offset()
     old, new = self.itemsize, dtype.itemsize
     if dtype is self.dtype:
-        return self
+        return detach(self)
     if old != new:
         pair = f"{dtypes.SCALAR_NAMES[self.dtype]} as {dtypes.SCALAR_NAMES[dtype]} (different element sizes)"
         if not shape:
@@ -177,7 +177,9 @@ def view_as_dtype(self: Tensor, dtype: dtypes.dtype) -> Tensor:
             if offset % r:
                 raise RuntimeError(f"self.storage_offset() must be divisible by {r} to view {pair}, but got {offset}")
             shape, strides, offset = (*shape[:-1], shape[-1] // r), (*[s // r for s in strides[:-1]], 1), offset // r
-    return views._make(self, views.view_dtype, (dtype,), (shape, strides, offset), None)
+    view = views._make(detach(self), views.view_dtype, (dtype,), (shape, strides, offset), None)
+    view._base_tensor = None  # on the same memory, but autograd does not know of it
+    return view
 
 
 def detach_like(self: Tensor) -> Tensor:
@@ -194,7 +196,7 @@ def detach(input: Tensor) -> Tensor:
 @composite("detach_")
 def detach_(input: Tensor) -> Tensor:
     """Cut the history in place."""
-    if input._base_tensor is not None:
+    if input._base is not None:
         raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
                            "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
                            "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
@@ -293,6 +295,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
             f"destination ({dst} dims)"
         )
     src, dst = [wrap_dim(d, n) for d in src], [wrap_dim(d, n) for d in dst]
+    if n == 0:
+        return detach_like(input)
     if len(set(src)) != len(src):
         raise RuntimeError(f"movedim: repeated dim in `source` ({_listed(source)})")
     if len(set(dst)) != len(dst):
@@ -409,7 +413,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
         drop = {wrap_dim(d, n) for d in dims}
         drop = {d for d in drop if n and shape[d] == 1}
     spec = tuple([(-1, 1) if d in drop else () for d in range(n)])
-    return index_view(input, spec, (0,) * len(drop), "SqueezeBackward0" if dim is None else "SqueezeBackward1")
+    form = 0 if dim is None else 1 if isinstance(dim, int) else 2
+    return index_view(input, spec, (0,) * len(drop), f"SqueezeBackward{form}")
 
 
 @composite("unsqueeze")
@@ -422,31 +427,33 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 @composite("squeeze_")
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
-    return become(self, squeeze(self, dim))
+    return become(self, squeeze(self, dim), f"SqueezeBackward{3 if dim is None else 4 if isinstance(dim, int) else 5}")
 
 
 @composite("unsqueeze_")
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
-    return become(self, unsqueeze(self, dim))
+    return become(self, unsqueeze(self, dim), "UnsqueezeBackward1")
 
 
 @composite("transpose_", "swapaxes_", "swapdims_")
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
-    return become(self, transpose(self, dim0, dim1))
+    return become(self, transpose(self, dim0, dim1), "TransposeBackward1")
 
 
 @composite("as_strided_")
 def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """`as_strided`, in place."""
-    return become(input, as_strided(input, size, stride, storage_offset))
+    return become(input, as_strided(input, size, stride, storage_offset), "AsStridedBackward1")
 
 
 @composite("t_")
 def t_(self: Tensor) -> Tensor:
-    return become(self, t(self))
+    if self.ndim > 2:
+        raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
+    return become(self, t(self), "TBackward1")
 
 
-def become(self: Tensor, view: Tensor) -> Tensor:
+def become(self: Tensor, view: Tensor, grad_name: str) -> Tensor:
     """Let ``self`` be what ``view``, a view of it, is: in-place view ops."""
     self._check_write("a view")
     before = Tensor.__new__(Tensor)  # what it was stays the base, hidden, of it and of its views
@@ -456,6 +463,7 @@ def become(self: Tensor, view: Tensor) -> Tensor:
         setattr(self, name, getattr(view, name))
     self._base_tensor = before if view._base_tensor is self else view._base_tensor
     if view._node is not None:
+        view._node.__class__ = node_class(grad_name)
         self._node, self._number = view._node, view._number
     self._counter().version += 1
     return self
@@ -695,7 +703,10 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} requiring a "
             f"storage size of {(last + 1) * item} are out of bounds for storage of size {total * item}"
         )
-    return make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
+    view = make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
+    if base._hidden:
+        view._base_tensor = input
+    return view
 
 
 @composite("real", method=False)

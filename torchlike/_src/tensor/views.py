@@ -17,7 +17,7 @@ from torchlike._src.engine.value import CPU, Borrowed, Value, aval
 from torchlike._src.operators import registry
 from torchlike._src.operators.registry import Array, Numbers
 from torchlike._src.tensor import dispatch
-from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, move_retained, view_refused
+from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, alias, move_retained, view_refused
 from torchlike._src.tensor.dispatch import ANY_SIZE, Kernel, record
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class
@@ -484,7 +484,7 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
     storage = source._storage
     base = source._base_tensor
     view._storage = storage
-    view._base_tensor = source if base is None else base
+    view._base_tensor = source if base is None or base._hidden else base
     view._chain = ((op, args),) if source._chain is None else (*source._chain, (op, args))
     view._cached = read
     view._seen = storage.writes
@@ -495,9 +495,21 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
     rec = local.recorder
     if source._made is not None or not rec.grad:
         view._made = source._made or ("inference" if rec.inference else "no_grad")
+        if not rec.grad and source.requires_grad:
+            require_nothing(view)
+    version = (source._own_counter or storage).version
+    if version:
+        view._born = version
     if view._inference is not source._inference:
         view._inference = source._inference
     return view
+
+
+def require_nothing(view: Tensor) -> None:
+    """Let a view without a history of its own say that it requires grad, as its base does; its gradient goes nowhere."""
+    view._requires_grad = True
+    view._leaf = alias(view, Tensor.__new__(Tensor))
+    view._leaf._requires_grad = True
 
 
 def several(views: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -528,10 +540,14 @@ def check_history(view: Tensor) -> None:
         RuntimeError: in torch's words.
     """
     base = base_of(view)
-    if base is None or view._made is None or not base._requires_grad:
+    if base is None or view._made is None or not base._requires_grad or view._counter().version == view._born:
         return
     if view._made == "multi" or base._node is not None:
         raise RuntimeError(view_refused(view, "its base or another view of its base has been"))
+
+
+#: Views that `as_strided` cannot make, so that histories that are written anew show them by name.
+_NEVER_STRIDED = (view_as_real, view_as_complex, conj)
 
 
 def refresh(view: Tensor) -> None:
@@ -549,9 +565,11 @@ def refresh(view: Tensor) -> None:
         return
     rec = local.recorder
     before = rec.grad
-    rec.grad = flowing
+    version = view._counter().version
+    renewed = flowing and version != view._born  # else the write was one that autograd does not see
+    rec.grad = renewed
     try:
-        if flowing:
+        if renewed:
             t = base_of(view)
             chain = chain[len(t._chain or ()) :]  # type: ignore[union-attr]
         else:
@@ -562,9 +580,13 @@ def refresh(view: Tensor) -> None:
         rec.grad = before
     view._cached = t._storage.value  # type: ignore[union-attr]
     view._seen = storage.writes
-    if flowing:
+    if flowing and not renewed and not view._requires_grad:
+        require_nothing(view)
+    if renewed:
+        view._born = version
         node, number = t._node, t._number  # type: ignore[union-attr]
-        node.__class__ = node_class("AsStridedBackward0")
+        if chain[-1][0] not in _NEVER_STRIDED:
+            node.__class__ = node_class("AsStridedBackward0")
         if view._retains:
             move_retained(view, node, number)
         view._node, view._number, view._requires_grad = node, number, True
