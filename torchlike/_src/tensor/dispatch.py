@@ -17,7 +17,7 @@ from torchlike._src.engine.value import CPU, Value, aval, host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import Op
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Storage, Tensor
+from torchlike._src.tensor.core import Storage, Tensor, levels
 from torchlike._src.tensor.pointwise import is_pointwise
 from torchlike._src.tensor.refusals import no_overload
 from torchlike._src.tensor.strides import strides_of_result
@@ -141,6 +141,8 @@ _PROMOTED = {"tensor", "tensor?", "operand", "operand?", "tensors"}
 
 def record(kernel: Kernel, args: Sequence[Any]) -> Any:
     """Record an op; returns its result as a Tensor, or several as a tuple of them."""
+    if levels and (made := levels[-1].record(kernel, args)) is not None:
+        return made
     rec = local.recorder
     rec.busy = True
     if rec.halted:

@@ -16,7 +16,7 @@ from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import INPLACE, OPS, Op
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.dispatch import Kernel, record, saved
 
 _REFLECTED = {
@@ -184,6 +184,8 @@ def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
         for _, needs in kernel.saves_results:
             if needs < 0 or isinstance(args[needs], Tensor):
                 node.save_result(self)
+    if levels:
+        levels[-1].write(self, result)
     return self
 
 
@@ -217,6 +219,8 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, e
             f"{kernel.name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
+    if levels:
+        levels[-1].refuse(kernel.name, [t for a in (*args, *targets) for t in (a if isinstance(a, (tuple, list)) else (a,))])
     for t in targets:
         t._check_overlap(args)
     if apart:

@@ -200,6 +200,7 @@ def detach_(input: Tensor) -> Tensor:
                            "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
                            "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.")  # fmt: skip
     input._node, input._number, input._requires_grad, input._leaf = None, 0, False, None
+    input._tangents = None
     return input
 
 
