@@ -83,9 +83,16 @@ class Level:
             set_tangent(r, t, top)
         return made
 
+    def tangent(self, t: Tensor) -> Tensor | None:
+        """A tensor's tangent at this level."""
+        return visible_tangents(t).get(self.index)
+
     def carry(self, source: Tensor, target: Tensor, step: Callable[[Tensor], Tensor]) -> None:
         """``target`` was made from ``source`` by ``step``, which is linear: so are its tangents."""
         target._tangents = None
+        for level, tangent in (source._tangents or {}).items():
+            if tangent is None:
+                set_tangent(target, None, level)
         for level, tangent in visible_tangents(source).items():
             set_tangent(target, step(tangent), level)
 
@@ -94,7 +101,7 @@ class Level:
         new, old = visible_tangents(result), visible_tangents(target)
         for level in {**new, **old}:
             tangent = new[level] if level in new else ops.zeros_like(old[level])
-            if level not in old and target._base_tensor is None:
+            if level not in old and (target._base_tensor is None or level in (target._tangents or {})):
                 set_tangent(target, tangent, level)
                 continue
             if level not in old:
@@ -123,21 +130,21 @@ def visible_tangents(t: Tensor) -> dict[int, Tensor]:
         base = views.base_of(t)
         if base is not None and base._tangents:
             found = {**_through_views(t, base), **(found or {})}
-    return {level: tangent for level, tangent in found.items() if level < limit} if found else {}
+    return {level: t for level, t in found.items() if level < limit and t is not None} if found else {}
 
 
 def _through_views(view: Tensor, base: Tensor) -> dict[int, Tensor]:
     """Tangents of a view that was made before its base had one."""
     for level, tangent in (base._tangents or {}).items():
-        if view._tangents is None or level not in view._tangents:
+        if tangent is not None and (view._tangents is None or level not in view._tangents):
             for op, args in (view._chain or ())[len(base._chain or ()) :]:
                 tangent = views.make(tangent, op, args)
             set_tangent(view, tangent, level)
     return view._tangents or {}
 
 
-def set_tangent(t: Tensor, tangent: Tensor, level: int) -> None:
-    """Give a tensor its tangent at a level."""
+def set_tangent(t: Tensor, tangent: Tensor | None, level: int) -> None:
+    """Give a tensor its tangent at a level; None: it has none, though it be a view of a tensor that has."""
     t._tangents = {**(t._tangents or {}), level: tangent}
     levels[level]._duals.append(weakref.ref(t))
 
@@ -217,17 +224,29 @@ def _by_hand(jaxpr: Any) -> bool:
     )
 
 
+def tangents_of(args: Sequence[Any]) -> tuple[int, list[tuple[Any, Tensor | None]]] | None:
+    """The highest level at which one of the arguments is dual, and each argument with its tangent at it; None if none is."""
+    carried = [visible_tangents(a) if isinstance(a, Tensor) else {} for a in args]
+    top = max((i for found in carried for i in found), default=-1)
+    return None if top < 0 else (top, [(a, found.get(top)) for a, found in zip(args, carried, strict=True)])
+
+
+def check_tangent(tensor: Tensor, tangent: Tensor) -> None:
+    """Refuse a tangent of another shape, in torch's words."""
+    if tensor.shape != tangent.shape:
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. "
+            f"Tensor is of size {list(tensor.shape)} while the given forward gradient is of size {list(tangent.shape)}."
+        )
+
+
 def make_dual(tensor: Tensor, tangent: Tensor, level: int) -> Tensor:
     """A view of ``tensor`` that carries ``tangent``, which is copied if it lies otherwise in memory.
 
     Raises:
         RuntimeError: if the sizes differ, or there is a tangent already.
     """
-    if tensor.shape != tangent.shape:
-        raise RuntimeError(
-            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. "
-            f"Tensor is of size {list(tensor.shape)} while the given forward gradient is of size {list(tangent.shape)}."
-        )
+    check_tangent(tensor, tangent)
     if level in visible_tangents(tensor):
         raise RuntimeError(
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level "
@@ -248,8 +267,7 @@ def unpack(tensor: Tensor, level: int) -> tuple[Tensor, Tensor | None]:
     """(a view of the tensor without the tangent, the tangent) at a level."""
     found = visible_tangents(tensor)
     primal = view_functions.detach_like(tensor)
-    if primal._tangents:
-        primal._tangents.pop(level, None)
+    set_tangent(primal, None, level)
     return primal, found.get(level)
 
 

@@ -164,7 +164,7 @@ class Tensor:
     _after_hooks: dict[int, Any] | None = None
     _own_counter: Counter | None = None
     _accumulator: Any = None
-    _tangents: dict[int, "Tensor"] | None = None  # by level of forward mode
+    _tangents: dict[int, "Tensor | None"] | None = None  # by level of forward mode
     _retains = False
     _inference = False
     _hidden = False  # the base of a tensor that an in-place view op has changed
