@@ -60,7 +60,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """A tensor's value and its tangent at a level; None for a tensor that has none."""
     level = len(levels) - 1 if level is None else level
-    if level < 0:
+    if not 0 <= level < len(levels):
         return UnpackedDualTensor(tensor, None)
     return UnpackedDualTensor(*forward_mode.unpack(tensor, level))
 

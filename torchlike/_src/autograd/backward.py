@@ -324,7 +324,7 @@ def _paths(trie: Any, backward: Kernel, primals: Sequence[Any], cotangents: Sequ
     declared = 0
     for i in trie.call.kernel.depends:
         declared |= places[i]
-    return tuple([mask | declared for mask in found])
+    return tuple([mask and mask | declared for mask in found])
 
 
 _vjp_kernels: dict[Any, Kernel] = {}

@@ -164,7 +164,7 @@ class Derivative(Kernel):
         self.name = self.__name__ = f"{of.name}_jvp"
         self.params = (*of.params, Param("tangents", "tensors", None, False))
         self.codes = (*of.codes, dispatch._LIST)
-        self.host = self.layout = self.returns = None
+        self.host = self.check = self.layout = self.returns = None
         self.saves = self.saves_results = self.depends = ()
         self.saves_known = self.saves_nothing = self.keeps_more = False
 
