@@ -1,6 +1,6 @@
 """``torch.autograd.forward_ad``: forward mode through dual tensors."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torchlike._src.autograd import forward_mode
 from torchlike._src.autograd.modes import _Mode

@@ -336,7 +336,7 @@ def forward_ad(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None
         raise Skip("has no forward mode")
     theirs, ours = entry.info.op, entry.function(library)
     wrapper = entry.info.gradcheck_wrapper
-    if "hermitian" not in wrapper.__name__ and "triangular" not in wrapper.__name__:
+    if "masked" in wrapper.__name__:  # it hides what torch leaves undefined with helpers that only torch has
         wrapper = _as_it_is
     for sample in samples(entry, dtype, grad=True, limit=limit):
         seed(library)
