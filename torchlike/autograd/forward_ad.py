@@ -23,7 +23,7 @@ def enter_dual_level() -> int:
     Raises:
         RuntimeError: if a level is open. `torch.func.jvp` may be nested.
     """
-    if levels:
+    if forward_mode.current() >= 0:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     return forward_mode.Level().index
 
@@ -46,7 +46,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         RuntimeError: outside of a level, and for a tangent of another shape.
         ValueError: for tensors that are neither floating point nor complex.
     """
-    level = len(levels) - 1 if level is None else level
+    level = forward_mode.current() if level is None else level
     if level < 0:
         raise RuntimeError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
@@ -59,7 +59,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """A tensor's value and its tangent at a level; None for a tensor that has none."""
-    level = len(levels) - 1 if level is None else level
+    level = forward_mode.current() if level is None else level
     if not 0 <= level < len(levels):
         return UnpackedDualTensor(tensor, None)
     return UnpackedDualTensor(*forward_mode.unpack(tensor, level))

@@ -10,13 +10,15 @@ A view's tangent is the same view of its source's tangent. Writing to a dual ten
 views and in-place ops by the rules of storage, as the values do.
 """
 
+import contextlib
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from torchlike._src.autograd import batching
 from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import Param, ops
 from torchlike._src.tensor import dispatch, view_functions, views
@@ -29,11 +31,17 @@ ALL = 1 << 30
 
 
 class Level:
-    """An open level. The last of `levels` speaks for all of them."""
+    """An open level of forward mode or, with a ``size``, of ``vmap``. The last of `levels` speaks for all of them.
 
-    def __init__(self) -> None:
-        self.index = len(levels)
+    Attributes:
+        size: how many examples there are; None for forward mode.
+        randomness: whether random ops draw the same numbers for all examples: ``"same"``, ``"different"``, or ``"error"``.
+    """
+
+    def __init__(self, size: int | None = None, randomness: str = "same") -> None:
+        self.index, self.size, self.randomness = len(levels), size, randomness
         self._duals: list[weakref.ref[Tensor]] = []
+        self._carried: list[dict[int, Tensor]] = []  # what nodes of the tape know of tangents
         levels.append(self)
 
     def close(self) -> None:
@@ -43,24 +51,29 @@ class Level:
             t = reference()
             if t is not None and t._tangents:
                 t._tangents.pop(self.index, None)
+        for found in self._carried:
+            found.pop(self.index, None)
 
     def record(self, kernel: Kernel, args: Sequence[Any]) -> Any:
         """Record an op with dual inputs; None if there are none at the levels that are visible."""
         if local.recorder.inference:
-            return None
+            return batching.record_batched(kernel, args)
         tensors = [t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)]
         modes = local.recorder.modes
         limit = modes.get("forward", ALL)
         carried = [visible_tangents(t) for t in tensors]
         top = max((i for found in carried for i in found), default=-1)
         if top < 0:
-            return None
+            return batching.record_batched(kernel, args)
         modes["forward"] = top  # what is recorded here sees the lower levels only
         try:
             made = record(kernel, args)
             results = made if isinstance(made, tuple) else (made,)
             if results[0] is not None and results[0]._node is not None:
                 results[0]._node.duals = carried
+                for found in carried:
+                    for i in found:
+                        levels[i]._carried.append(found)
             changing = [r for r in results if r is not None and r._aval().dtype.kind in "fcV"]
             if not kernel.differentiable or not changing:
                 return made
@@ -86,6 +99,10 @@ class Level:
     def tangent(self, t: Tensor) -> Tensor | None:
         """A tensor's tangent at this level."""
         return visible_tangents(t).get(self.index)
+
+    def detach(self, t: Tensor) -> Tensor | None:
+        """A batched tensor without history; None for any other."""
+        return batching.detach(t) if batching.level_of(t) >= 0 else None
 
     def carry(self, source: Tensor, target: Tensor, step: Callable[[Tensor], Tensor]) -> None:
         """``target`` was made from ``source`` by ``step``, which is linear: so are its tangents."""
@@ -120,6 +137,11 @@ class Level:
             raise NotImplementedError(
                 f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
             )
+
+
+def current() -> int:
+    """The level of forward mode that was opened last; -1 if there is none."""
+    return max((level.index for level in levels if level.size is None), default=-1)
 
 
 def visible_tangents(t: Tensor) -> dict[int, Tensor]:
@@ -271,6 +293,16 @@ def unpack(tensor: Tensor, level: int) -> tuple[Tensor, Tensor | None]:
     return primal, found.get(level)
 
 
+def without_tangents(t: Tensor) -> Tensor:
+    """The tensor, or, if it is dual at any level, a view of it that is not."""
+    found = visible_tangents(t)
+    if found:
+        t = view_functions.detach_like(t)
+        for level in found:
+            set_tangent(t, None, level)
+    return t
+
+
 class hidden:
     """A context in which tensors have no tangents from a level on; 0: none at all."""
 
@@ -284,3 +316,13 @@ class hidden:
 
     def __exit__(self, *_: object) -> None:
         local.recorder.modes["forward"] = self.before
+
+
+@contextlib.contextmanager
+def opened(size: int | None = None, randomness: str = "same") -> Iterator[Level]:
+    """A context with one more level open."""
+    level = Level(size, randomness)
+    try:
+        yield level
+    finally:
+        level.close()
