@@ -138,8 +138,11 @@ def _fill_range(input: Any, dim: int, index: Any, *_: Any) -> None:
     _slice_range(input, dim, index)
 
 
-def _add_range(input: Any, dim: int, index: Any, *rest: Any) -> None:
-    (_select_range if input.ndim <= 1 else _scatter_range)(input, dim, index, *rest)
+def _add_range(input: Any, dim: int, index: Any, source: Any, alpha: Any = 1) -> None:
+    if input.ndim > 1 and is_number(alpha) and alpha == 1:  # torch scatters then
+        _slice_range(input, dim, index, negative=False, error=RuntimeError)
+    else:
+        _select_range(input, dim, index, source)
 
 
 @op("_scatter_src", method=False, inplace=True, out=True, saves=("index",), grad_name="ScatterBackward0")
