@@ -119,7 +119,7 @@ channels_last, channels_last_3d = _layouts.channels_last, _layouts.channels_last
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
 
 _SUBMODULES = frozenset(
-    """accelerator autograd backends compiler cuda fft linalg masked multiprocessing nn optim serialization signal special
+    """accelerator autograd backends compiler cuda fft func linalg masked multiprocessing nn optim serialization signal special
     storage testing utils vision""".split()
 )
 #: Names that live in submodules which are only imported when somebody asks.

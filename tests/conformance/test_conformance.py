@@ -12,7 +12,7 @@ from torchlike.testing.conformance.runner import Job, perform
 EXPECTED = expected.read(Path(__file__).with_name("expected_failures.txt"))
 #: Samples of one entry and check; few, since compiling them is what takes the time.
 SAMPLES = 2
-#: The other checks (second gradients, in-place and out= forms, errors) are `make conformance`'s.
+#: The other checks (second gradients, the rest of forward mode, in-place and out= forms, errors) are `make conformance`'s.
 CHECKS = ["forward", "gradient", "layer", "layer-gradient", "optimizer"]
 
 
@@ -26,9 +26,22 @@ def _by_entry() -> dict[str, list[Job]]:
     return {name: mine for name, mine in jobs.items() if find(name).exists(library)}
 
 
+def _spread(check: str, every: int) -> list[Job]:
+    """One in so many jobs of a check that is run on a few entries only."""
+    from torchlike.testing.conformance.runner import find
+
+    return [job for job in plan(None, [check], None, 1) if find(job.name).exists(library)][::every]
+
+
 @pytest.mark.parametrize(("name", "jobs"), _by_entry().items(), ids=lambda v: v if isinstance(v, str) else "")
 def test_entry_agrees_with_torch(name: str, jobs: list[Job]) -> None:
     verdict = expected.judge((perform(job, library) for job in jobs), EXPECTED)
     problems = [f"{r.check} {r.dtype}: {r.first}" for r in verdict.unexpected]
     problems += [f"passes now, delete its line in expected_failures.txt: {line}" for line in verdict.obsolete]
     assert not problems, f"{name}\n" + "\n".join(problems)
+
+
+@pytest.mark.parametrize("job", _spread("forward-ad", 16), ids=lambda job: job.name)
+def test_forward_mode_agrees_with_torch(job: Job) -> None:
+    verdict = expected.judge([perform(job, library)], EXPECTED)
+    assert not verdict.unexpected, verdict.unexpected[0].first

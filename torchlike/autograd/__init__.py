@@ -12,10 +12,16 @@ from torchlike._src.autograd.modes import (
     set_grad_enabled as set_grad_enabled,
 )
 from torchlike._src.tensor.core import Tensor as Variable
-from torchlike.autograd import function as function, functional as functional, grad_mode as grad_mode, graph as graph
+from torchlike.autograd import (
+    forward_ad as forward_ad,
+    function as function,
+    functional as functional,
+    grad_mode as grad_mode,
+    graph as graph,
+)
 from torchlike.autograd.gradcheck import gradcheck as gradcheck, gradgradcheck as gradgradcheck
 
 __all__ = [
-    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "function", "functional", "grad", "grad_mode", "gradcheck",
-    "gradgradcheck", "graph", "inference_mode", "is_anomaly_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "function", "functional", "grad", "grad_mode",
+    "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_anomaly_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from torchlike._src.engine.trace import Elsewhere, PlaceChanged, local
 from torchlike._src.operators import registry
 from torchlike._src.operators.registry import OPS, Arrays, Numbers, ops
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.devices import device_of
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.strides import is_dense
@@ -119,6 +119,8 @@ def run(
     rec = local.recorder
     before = rec.grad
     rec.grad = create_graph
+    retain_graph = retain_graph or create_graph
+    create_graph = create_graph or bool(levels)  # gradients may be dual: they stay tensors, and backwards ops
     wanted: dict[Any, int] = {}
     collected: list[Any] = [None] * len(inputs or ())
     leaves: dict[int, tuple[Tensor, Any]] = {}
@@ -185,7 +187,7 @@ def run(
                 made = _run_post_hooks(node, made, cotangents, create_graph)
             if node.forward_trace is not None and rec.modes.get("check_nan", True):
                 _check_nan(node, made)
-            if not (retain_graph or create_graph):
+            if not retain_graph:
                 node.release()
             for (target, number), g in zip(node.edges, made, strict=True):
                 if g is not None:
@@ -337,7 +339,7 @@ def _paths(trie: Any, backward: Kernel, primals: Sequence[Any], cotangents: Sequ
     declared = 0
     for i in trie.call.kernel.depends:
         declared |= places[i]
-    return tuple([mask | declared for mask in found])
+    return tuple([mask and mask | declared for mask in found])
 
 
 _vjp_kernels: dict[Any, Kernel] = {}
@@ -376,6 +378,8 @@ def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph
                     t._leaf = target
                 else:
                     t._node, t._number = target, number
+        if node.duals is not None:
+            t._tangents = node.duals[i]
         primals.append(t)
     some = [t if needed >> k & 1 else t.detach() for k, t in enumerate(some, len(primals))]
     made = record(kernel, (primals, some, numbers))

@@ -23,8 +23,20 @@ def dependence(function: Callable[..., Any], *groups: Any) -> list[int]:
         function: pure.
         groups: its arguments, lists of `jax.ShapeDtypeStruct`; the mask counts through them all.
     """
-    jaxpr = jax.make_jaxpr(function)(*groups).jaxpr
+    try:
+        jaxpr = jax.make_jaxpr(function)(*_filled(groups)).jaxpr
+    except Exception:  # sizes that the op was told, too
+        jaxpr = jax.make_jaxpr(function)(*groups).jaxpr
     return _flow(jaxpr, [1 << i for i in range(len(jaxpr.invars))])
+
+
+def _filled(groups: Any) -> Any:
+    """The arguments with 2 for each size of 0: of empty arrays JAX drops what would depend on them."""
+
+    def filled(a: Any) -> Any:
+        return jax.ShapeDtypeStruct([n or 2 for n in a.shape], a.dtype) if hasattr(a, "shape") and 0 in a.shape else a
+
+    return jax.tree_util.tree_map(filled, groups)
 
 
 def _flow(jaxpr: Any, inputs: Sequence[int]) -> list[int]:

@@ -4,6 +4,7 @@ A call makes a context, which the user's code sees, and a node of the tape, whic
 objects, so that users may give the context whatever attributes they like.
 """
 
+import contextlib
 import functools
 import inspect
 import warnings
@@ -11,12 +12,12 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torchlike._src.autograd import saving
+from torchlike._src.autograd import forward_mode, saving
 from torchlike._src.autograd.backward import FREED, as_tensor
 from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import ops
 from torchlike._src.tensor import view_functions, views
-from torchlike._src.tensor.core import Tensor, alias
+from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.tape import GradNode
 
 
@@ -28,7 +29,9 @@ class FunctionCtx:
     _not_differentiable: tuple[Any, ...] = ()
     _materialize = True
     _saved_now: tuple[Any, ...] | None = ()
-    _node: Any = None  # a weak reference to the tape's node
+    _node: Any = None  # a weak reference to the tape's node; None if there is none
+    saved_for_forward: tuple[Any, ...] | None = None
+    _in_forward_mode = False
     needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
@@ -62,6 +65,8 @@ class FunctionCtx:
         Raises:
             RuntimeError: if the graph was freed, or one of them was changed in place since.
         """
+        if self.saved_for_forward is not None and self._in_forward_mode:
+            return self.saved_for_forward
         if self._saved_now is None:
             raise RuntimeError(FREED)
         node = self._node()
@@ -263,19 +268,49 @@ class Function:
         ctx.needs_input_grad = tuple([isinstance(t, Tensor) and t.requires_grad for t in args])
         recording = rec.grad and any(ctx.needs_input_grad)
         node = _node_class(cls)(cls, ctx, args) if recording else None
+        carried = forward_mode.tangents_of(args) if levels else None
         before = rec.grad
         rec.grad = False
         try:
-            if separate:
-                out = cls.forward(*args)
-                cls.setup_context(ctx, args, out)
-            else:
-                out = cls.forward(ctx, *args)
+            with forward_mode.hidden(carried[0]) if carried else contextlib.nullcontext():
+                if separate:
+                    out = cls.forward(*args)
+                    cls.setup_context(ctx, args, out)
+                else:
+                    out = cls.forward(ctx, *args)
         finally:
             rec.grad = before
-        if isinstance(out, tuple):
-            return tuple(_outputs(ctx, node, list(out), args))
-        return _outputs(ctx, node, [out], args)[0] if isinstance(out, Tensor) else out
+        if not isinstance(out, (tuple, Tensor)):
+            return out
+        made = _outputs(ctx, node, list(out) if isinstance(out, tuple) else [out], args)
+        if carried:
+            _carry_tangents(cls, ctx, made, *carried)
+        return tuple(made) if isinstance(out, tuple) else made[0]
+
+
+def _carry_tangents(cls: type[Function], ctx: FunctionCtx, made: Sequence[Any], level: int, given: Sequence[Any]) -> None:
+    """Give the results the tangents that the user's ``jvp`` makes of those of the inputs."""
+    tangents = [
+        ops.zeros_like(t.detach()) if tangent is None and isinstance(t, Tensor) and ctx._materialize else tangent
+        for t, tangent in given
+    ]
+    with forward_mode.hidden(level):
+        ctx._in_forward_mode = True
+        try:
+            moved = cls.jvp(ctx, *tangents)
+        finally:
+            ctx._in_forward_mode = False
+    moved = moved if isinstance(moved, tuple) else (moved,)
+    if len(moved) != len(made):
+        raise RuntimeError(
+            f"Function's jvp returned an invalid number of forward gradients (expected {len(made)} but got {len(moved)})"
+        )
+    for k, (o, tangent) in enumerate(zip(made, moved, strict=True)):
+        if tangent is not None and not isinstance(tangent, Tensor):
+            raise RuntimeError(f"expected Variable or None (got {type(tangent).__name__}) for grad output {k}.")
+        if tangent is not None and isinstance(o, Tensor):
+            forward_mode.check_tangent(o, tangent)
+            forward_mode.set_tangent(o, tangent, level)
 
 
 def _outputs(ctx: FunctionCtx, node: FunctionNode | None, outs: list[Any], args: Sequence[Any]) -> list[Any]:

@@ -339,8 +339,12 @@ def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: 
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return ops["_C._nn.leaky_relu"](input, (lower + upper) / 2)
-    slope = ops._device_uniform_like(input.detach(), lower, upper, generator=generator)
-    return ops.where(input <= 0, input * slope, input)
+    return ops._rrelu(input, ops._device_uniform_like(input.detach(), lower, upper, generator=generator))
+
+
+@op("_rrelu", method=False, saves=("input", "noise", "~input"), grad_name="RreluWithNoiseBackward0")
+def _rrelu(input: Array, noise: Array) -> Array:
+    return jnp.where(input <= 0, input * jax.lax.stop_gradient(noise), input)
 
 
 @composite("rrelu_", method=False)

@@ -216,6 +216,8 @@ def _batch_norm(
 ) -> Any:
     if not training:
         return ops["_batch_norm_eval"](input, running_mean, running_var, weight, bias, eps)
+    if input.ndim < 2 and not input.numel():  # torch looks at the sizes of an empty input no further
+        return input.clone()
     result, new_mean, new_var = ops["_batch_norm_train"](input, running_mean, running_var, weight, bias, momentum, eps)
     # An empty batch has no moments to move towards.
     if input.numel():

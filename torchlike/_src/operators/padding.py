@@ -1,19 +1,21 @@
 """Padding: with a constant, by reflection, by the edge, or around."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from torchlike._src.operators.nn_checks import sizes
 from torchlike._src.operators.numbers import fitting
-from torchlike._src.operators.registry import Array, Number, op
+from torchlike._src.operators.registry import Array, Number, composite, op, ops
 from torchlike._src.operators.support import as_dtype, is_number
 
 _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
-@op("nn.functional.pad", "_C._nn.pad", grad_name="ConstantPadNdBackward0", saves=())
-def pad(input: Array, pad: tuple[int, ...], mode: str = "constant", value: Number | None = None) -> Array:
+@composite("nn.functional.pad")
+def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
     """Add to both ends of the last dimensions; a negative amount takes off.
 
     Args:
@@ -23,6 +25,20 @@ def pad(input: Array, pad: tuple[int, ...], mode: str = "constant", value: Numbe
             three dimensions, and one or two more in front of them.
         value: the constant, 0 by default.
     """
+    return ops._pad_edges(input, pad, mode, value) if mode in ("reflect", "replicate") else ops["_C._nn.pad"](input, pad, mode, value)
+
+
+@op(
+    "_pad_edges", method=False, saves=("input", "~input"),
+    grad_name=lambda given: f"{'Reflection' if given['mode'] == 'reflect' else 'Replication'}Pad{len(given['pad']) // 2}dBackward0",
+)  # fmt: skip
+def _pad_edges(input: Array, pad: tuple[int, ...], mode: str, value: Number | None = None) -> Array:
+    return _padded(input, pad, mode, value)
+
+
+@op("_C._nn.pad", grad_name="ConstantPadNdBackward0", saves=())
+def _padded(input: Array, pad: tuple[int, ...], mode: str = "constant", value: Number | None = None) -> Array:
+    """See `pad`."""
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) > 2 * input.ndim:

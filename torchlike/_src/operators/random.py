@@ -110,7 +110,7 @@ def drawn(sample: Array, parameters: Arrays, name: str) -> Array:
         name: of the ``grad_fn``.
     """
     for p in parameters:
-        sample = jnp.where(np.False_, p.astype(sample.dtype), sample)
+        sample = jnp.where(np.False_, lax.stop_gradient(p).astype(sample.dtype), sample)
     return sample
 
 

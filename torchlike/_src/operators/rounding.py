@@ -139,7 +139,7 @@ def signbit(input: Array) -> Array:
     return jnp.signbit(input)
 
 
-@op("copysign", promote="float", inplace=True, out=True, saves=("input:input", "result"))
+@op("copysign", promote="float", inplace=True, out=True, saves=("input:input", "result", "~input", "~other"))
 def copysign(input: Array, other: Operand) -> Array:
     """The modulus of ``input`` with the sign of ``other``."""
     refuse("copysign_cpu", input, COMPLEX)
@@ -237,7 +237,7 @@ def isreal(input: Array) -> Array:
 def angle(input: Array) -> Array:
     """The argument of a complex number; of a real one 0 or π, and NaN of NaN. Its gradient at 0 is 0."""
     if not jnp.iscomplexobj(input):
-        return jnp.where(jnp.isnan(input), input, jnp.where(input < 0, np.pi, 0.0).astype(input.dtype))
+        return lax.stop_gradient(jnp.where(jnp.isnan(input), input, jnp.where(input < 0, np.pi, 0.0).astype(input.dtype)))
     zero = input == 0
     value = jnp.where(zero, 1, input)
     return jnp.where(zero, lax.stop_gradient(jnp.angle(input)), jnp.arctan2(jnp.imag(value), jnp.real(value)))

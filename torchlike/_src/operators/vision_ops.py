@@ -72,7 +72,7 @@ def _cubic_weights(t: Array) -> list[Array]:
     return [far(t + 1), near(t), near(1 - t), far(2 - t)]
 
 
-@op("_grid_sampler", method=False, saves=("input", "grid"), grad_name="GridSampler2DBackward0")
+@op("_grid_sampler", method=False, saves=("input", "grid", "~grid"), grad_name="GridSampler2DBackward0")
 def _grid_sampler(input: Array, grid: Array, mode: str, padding_mode: str, align_corners: bool) -> Array:
     """See `grid_sample`."""
     if input.ndim not in (4, 5) and grid.ndim in (4, 5) and grid.shape[-1] == input.ndim - 2:

@@ -12,7 +12,7 @@ from torchlike._src.engine.value import CPU, Value, aval
 from torchlike._src.operators.registry import Array, Number, anonymous, composite, ops
 from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import casts, devices, dtypes, layouts, views
-from torchlike._src.tensor.core import Tensor, alias
+from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.from_data import np_dtype
 from torchlike._src.tensor.strides import channels_last_strides, contiguous_strides, dense_like
@@ -99,6 +99,8 @@ def _put_on(input: Tensor, place: Any) -> Tensor:
         new._requires_grad = True
     if input._geometry is not None:
         new._set_strides(dense_like(input.shape, input._geometry[0]))
+    if levels:
+        levels[-1].carry(input, new, lambda tangent: _put_on(tangent, place))
     return new
 
 
@@ -242,6 +244,8 @@ _FILL_OVER = Kernel(anonymous(_copy_over, grad_name="FillBackward3", saves=()))
 def write_result(self: Tensor, result: Tensor) -> Tensor:
     """Write a computed tensor, of the right shape and dtype, into ``self``; its history goes along."""
     self._write(result._value(), result._node, result._number, result._requires_grad)
+    if levels:
+        levels[-1].write(self, result)
     return self
 
 
@@ -317,9 +321,7 @@ def _fill(self: Tensor, value: Any, name: str) -> Tensor:
     result = full_like_aval(have, value)
     if self._requires_grad and local.recorder.grad:
         result = record(_ZERO if value == 0 and name == "zero_" else _CUT, (self, result))
-        return write_result(self, result)
-    self._write(result._value())
-    return self
+    return write_result(self, result)
 
 
 def _cut(old: Array, new: Array) -> Array:

@@ -23,6 +23,8 @@ from torchlike._src.tensor.tape import RemovableHandle, plain_name
 
 _addresses = itertools.count(1)
 _new_tuple = tuple.__new__
+#: The open levels of forward mode (`autograd/forward_mode.py`); empty nearly always.
+levels: list[Any] = []
 
 
 class Size(tuple):
@@ -164,6 +166,7 @@ class Tensor:
     _after_hooks: dict[int, Any] | None = None
     _own_counter: Counter | None = None
     _accumulator: Any = None
+    _tangents: dict[int, "Tensor | None"] | None = None  # by level of forward mode
     _retains = False
     _inference = False
     _hidden = False  # the base of a tensor that an in-place view op has changed

@@ -17,7 +17,7 @@ from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import INPLACE, OPS, Array, Arrays, Op, anonymous
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Tensor, overlaps
+from torchlike._src.tensor.core import Tensor, levels, overlaps
 from torchlike._src.tensor.dispatch import Kernel, record, saved, saved_places
 
 _REFLECTED = {
@@ -229,6 +229,8 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
         for _, needs in kernel.saves_results:
             if needs < 0 or isinstance(args[needs], Tensor):
                 node.save_result(self)
+    if levels:
+        levels[-1].write(self, result)
     return self
 
 
@@ -284,6 +286,8 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, e
             f"{kernel.name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
+    if levels:
+        levels[-1].refuse(kernel.name, [t for a in (*args, *targets) for t in (a if isinstance(a, (tuple, list)) else (a,))])
     for t in targets:
         t._check_overlap(args)
     if apart:

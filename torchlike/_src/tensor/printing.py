@@ -98,6 +98,7 @@ def format_tensor(
     grad_fn_name: str | None = None,
     class_name: str = "tensor",
     default_dtype: str = "float32",
+    tangent: Any = None,
 ) -> str:
     """The repr of a tensor.
 
@@ -108,6 +109,7 @@ def format_tensor(
         grad_fn_name: ``"AddBackward0"``; shown instead of ``requires_grad``.
         class_name: what stands before the parenthesis; the class's name for subclasses.
         default_dtype: torch's default dtype.
+        tangent: shown last.
     """
     prefix = class_name + "("
     indent = len(prefix)
@@ -131,6 +133,8 @@ def format_tensor(
         suffixes.append(f"grad_fn=<{grad_fn_name}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
     return _with_suffixes(prefix + text, suffixes, indent)
 
 

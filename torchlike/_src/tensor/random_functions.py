@@ -13,7 +13,7 @@ from torchlike._src.random import sampling
 from torchlike._src.random.normal import uniforms
 from torchlike._src.random.recorded import box_muller
 from torchlike._src.tensor import devices, dtypes, layouts
-from torchlike._src.tensor.conversion import keep_layout
+from torchlike._src.tensor.conversion import keep_layout, write_result
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.creation import _deliver, check_sizes
 from torchlike._src.tensor.dispatch import Kernel, _new, record
@@ -233,8 +233,7 @@ def _fill(self: Tensor, name: str, sample: Any, generator: Any, *args: Any) -> T
 def _write(self: Tensor, name: str, drawn: Tensor, parameters: list[Any]) -> Tensor:
     suffix = {"bernoulli_": 2 - (len(parameters) > 1), "random_": 2}.get(name, 0)
     drawn = _tied(drawn, parameters, "".join(map(str.capitalize, name.split("_"))) + f"Backward{suffix}")
-    self._write(drawn._value(), drawn._node, drawn._number, drawn._requires_grad)
-    return self
+    return write_result(self, drawn)
 
 
 @composite("Tensor.uniform_")

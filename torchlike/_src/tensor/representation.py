@@ -5,7 +5,7 @@ from typing import Any
 from torchlike._src.engine.value import CPU
 from torchlike._src.operators import promotion
 from torchlike._src.tensor import dtypes, printing
-from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.core import Tensor, levels
 
 
 def tensor_repr(t: Tensor) -> str:
@@ -20,6 +20,7 @@ def tensor_repr(t: Tensor) -> str:
         grad_fn_name=None if node is None else node.name(),
         class_name="tensor" if type(t) is Tensor or type(t).__name__ in ("Parameter", "Buffer") else type(t).__name__,
         default_dtype=dtypes.OF_NUMPY[promotion.default_dtype()].name,
+        tangent=levels[-1].tangent(t) if levels else None,
     )
 
 

@@ -48,6 +48,7 @@ class GradNode:
     region: Any = None  # where it is computed anew before its backward
     paths: Any = None  # of a backward: what each gradient depends on, as a mask of its inputs
     packed: Any = None  # what hooks keep instead of what was saved
+    duals: Any = None  # for each tensor that the op read, its tangents in forward mode
 
     grad_name = "Node"
 
@@ -105,7 +106,7 @@ class GradNode:
 
     def release(self) -> None:
         """Let go of everything kept for backward."""
-        self.pullback = self.values = self.saved = self.packed = None
+        self.pullback = self.values = self.saved = self.packed = self.duals = None
 
     @property
     def avals(self) -> list[Any]:

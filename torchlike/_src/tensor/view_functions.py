@@ -4,12 +4,15 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
+
 from torchlike._src.engine.trace import local
-from torchlike._src.operators.registry import camel, composite, ops
+from torchlike._src.operators.registry import Array, anonymous, camel, composite, ops
 from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import dtypes, views
-from torchlike._src.tensor.core import Counter, Tensor, alias
-from torchlike._src.tensor.dispatch import record
+from torchlike._src.tensor.core import Counter, Tensor, alias, levels
+from torchlike._src.tensor.dispatch import Kernel, record
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class
 from torchlike._src.tensor.views import make
@@ -190,6 +193,8 @@ def detach_like(self: Tensor) -> Tensor:
 @composite("detach")
 def detach(input: Tensor) -> Tensor:
     """The same memory without history."""
+    if levels and (made := levels[-1].detach(input)) is not None:
+        return made
     return alias(input, Tensor.__new__(Tensor))
 
 
@@ -202,6 +207,7 @@ def detach_(input: Tensor) -> Tensor:
                            "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
                            "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.")  # fmt: skip
     input._node, input._number, input._requires_grad, input._leaf = None, 0, False, None
+    input._tangents = None
     return input
 
 
@@ -685,6 +691,7 @@ def memory_order(input: Tensor) -> tuple[int, ...]:
 def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """Any window on the storage; see ``torch.as_strided``."""
     base = input if input._base_tensor is None else input._base_tensor
+    part = input if input.requires_grad and not views.flows(input) else base  # whose history is the window's
     if base._chain is not None:
         base = views.whole(base._storage)
     if base.dtype != input.dtype:  # the input reads the storage as another type, and so does the window
@@ -703,10 +710,37 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} requiring a "
             f"storage size of {(last + 1) * item} are out of bounds for storage of size {total * item}"
         )
-    view = make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
+    window = make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
     if base._hidden:
-        view._base_tensor = input
-    return view
+        window._base_tensor = input
+    if part is not base and part.requires_grad and local.recorder.grad:
+        shown = record(_SHOWN_BY, (part, window, _places_in(part, size, stride, offset)))
+        window._node, window._number, window._requires_grad = shown._node, shown._number, True
+
+    def of_tangent(tangent: Tensor) -> Tensor:
+        if tangent._storage.value.aval.size == total:
+            return as_strided(tangent, size, stride, offset)
+        return record(_SHOWN_BY, (tangent, ops.zeros_like(window.detach()), _places_in(input, size, stride, offset)))
+
+    if levels:
+        levels[-1].carry(input, window, of_tangent)
+    return window
+
+
+def _shown_by(part: Array, window: Array, places: tuple) -> Array:
+    """``window``, which shows elements of ``part`` at these places, and at -1 others of the storage."""
+    at = np.asarray(places, np.int64).reshape(window.shape)
+    return jnp.where(at >= 0, jnp.reshape(part, -1)[at], window)
+
+
+#: The history of a window on a storage of which a tensor with a history shows only a part.
+_SHOWN_BY = Kernel(anonymous(_shown_by, grad_name="AsStridedBackward0", saves=()))
+
+
+def _places_in(part: Tensor, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> tuple[int, ...]:
+    """For each element of a window on the storage, its place among the elements of ``part``, or -1."""
+    shown = {int(k): i for i, k in enumerate(views.flat_index(part.shape, part.stride(), part.storage_offset()).reshape(-1))}
+    return tuple([shown.get(int(k), -1) for k in views.flat_index(size, stride, offset).reshape(-1)])
 
 
 @composite("real", method=False)

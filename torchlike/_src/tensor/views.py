@@ -17,7 +17,7 @@ from torchlike._src.engine.value import CPU, Borrowed, Value, aval
 from torchlike._src.operators import registry
 from torchlike._src.operators.registry import Array, Numbers
 from torchlike._src.tensor import dispatch
-from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, alias, move_retained, view_refused
+from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, alias, levels, move_retained, view_refused
 from torchlike._src.tensor.dispatch import ANY_SIZE, Kernel, record
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class
@@ -502,6 +502,8 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
         view._born = version
     if view._inference is not source._inference:
         view._inference = source._inference
+    if levels:
+        levels[-1].carry(source, view, lambda tangent: _make(tangent, op, args, geometry, None))
     return view
 
 

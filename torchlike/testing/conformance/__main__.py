@@ -15,7 +15,7 @@ from torchlike.testing.conformance.runner import Job, Report, execute
 #: Every check of the three databases, and the dtype it runs in unless asked otherwise.
 DEFAULT_DTYPES = {
     "forward": "float32", "method": "float32", "inplace": "float32", "out": "float32", "errors": "float32",
-    "gradient": "float64", "second": "float64", "layer": "float32", "layer-gradient": "float64",
+    "gradient": "float64", "second": "float64", "forward-ad": "float64", "layer": "float32", "layer-gradient": "float64",
     "optimizer": "float64",
 }  # fmt: skip
 _LAYER_CHECKS = ("layer", "layer-gradient")
@@ -38,10 +38,11 @@ def plan(patterns: list[str] | None, checks: list[str], dtypes: list[str] | None
         jobs.extend(Job(name, check, dtype, limit) for dtype in chosen if getattr(torch, dtype) in supported)
 
     floats = {torch.float32, torch.float64}
+    differentiable = {*floats, torch.complex64, torch.complex128}
     for entry in entries(patterns):
         for check in (c for c in checks if c not in (*_LAYER_CHECKS, "optimizer")):
             supported = entry.info.supported_dtypes("cpu")
-            add(entry.name, check, supported if check not in ("gradient", "second") else supported & floats)
+            add(entry.name, check, supported if check not in ("gradient", "second", "forward-ad") else supported & differentiable)
     for layer in layers(patterns):
         for check in (c for c in checks if c in _LAYER_CHECKS):
             add(layer.name, check, floats)

@@ -303,10 +303,15 @@ def _gradients(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None
         derive = _second if second else _first
         seed(library)
         expected = run(derive, theirs, sample, torch)
-        if expected[0] is None and expected[1] is None:
-            continue  # nothing here depends on an input that requires grad
+        if expected == (None, None) or _lacks_derivative(expected[1]):
+            continue  # nothing here depends on an input that requires grad, or torch has nothing to compare with
         got = run(derive, ours, sample, library)
         yield disagree(expected, got, library, **_how(entry))
+
+
+def _lacks_derivative(error: Exception | None) -> bool:
+    """Whether torch said that it has no formula (for the gradient of a fused backward, as a rule)."""
+    return isinstance(error, RuntimeError) and re.fullmatch(r"derivative for \S+ is not implemented", str(error)) is not None
 
 
 def _differentiable(function: Callable[..., Any], sample: Any, library: Any) -> tuple[list[Any], list[Any], list[bool]]:
@@ -349,6 +354,52 @@ def _second(function: Callable[..., Any], sample: Any, library: Any) -> Any:
     return {"grads": len(grads), "second": list(again)}
 
 
+def forward_ad(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
+    """Forward mode with random tangents: every result's tangent, and which results have one.
+
+    The database's own wrapper keeps tangents where the function is defined: those of Hermitian matrices Hermitian.
+    """
+    if not entry.info.supports_forward_ad or dtype not in entry.info.supported_backward_dtypes("cpu"):
+        raise Skip("has no forward mode")
+    theirs, ours = entry.info.op, entry.function(library)
+    wrapper = entry.info.gradcheck_wrapper
+    if "masked" in wrapper.__name__:  # it hides what torch leaves undefined with helpers that only torch has
+        wrapper = _as_it_is
+    for sample in samples(entry, dtype, grad=True, limit=limit):
+        seed(library)
+        expected = run(_tangents, theirs, wrapper, sample, torch)
+        if expected == (None, None) or isinstance(expected[1], NotImplementedError):
+            continue  # no input that requires grad, or torch lacks the formula
+        got = run(_tangents, ours, translate(wrapper, library), sample, library)
+        yield disagree(expected, got, library, **_how(entry))
+
+
+def _as_it_is(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+def _tangents(function: Callable[..., Any], wrapper: Callable[..., Any], sample: Any, library: Any) -> Any:
+    args, kwargs = call(sample, library)
+    leaves = {id(t): t for t in tensors_in([args, kwargs], library) if t.requires_grad}
+    if not leaves:
+        return None
+    forward_ad = library.autograd.forward_ad
+    with forward_ad.dual_level():
+        plain = [t.detach() for t in leaves.values()]
+        duals = dict(zip(leaves, map(forward_ad.make_dual, plain, _cotangents(plain, library, 1)), strict=True))
+        args, kwargs = _replaced(args, duals), _replaced(kwargs, duals)
+        results = tensors_in(_processed(sample, library)(wrapper(function, *args, **kwargs)), library)
+        return [forward_ad.unpack_dual(r).tangent for r in results]
+
+
+def _replaced(value: Any, by_id: dict[int, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _replaced(item, by_id) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_replaced(item, by_id) for item in value)
+    return by_id.get(id(value), value)
+
+
 def errors(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
     """The database's bad inputs: torch's exception type, and its message where the database gives a pattern."""
     if entry.info.error_inputs_func is None or dtype != torch.float32:
@@ -387,5 +438,6 @@ CHECKS: dict[str, Callable[..., Iterator[Outcome]]] = {
     "out": out,
     "gradient": gradient,
     "second": second,
+    "forward-ad": forward_ad,
     "errors": errors,
 }
