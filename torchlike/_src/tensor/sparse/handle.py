@@ -30,9 +30,8 @@ class _NoStorage:
     def __init__(self, owner: "SparseTensor") -> None:
         self.owner = owner
 
-    @property
-    def value(self) -> Value:
-        return self.owner._value()
+    def __getattr__(self, name: str) -> Any:
+        return self.owner._value()  # which raises
 
 
 class SparseTensor(Tensor):
@@ -107,6 +106,13 @@ class SparseTensor(Tensor):
     def _carrier(self) -> Tensor:
         """The dense tensor that autograd sees in place of this one."""
         return self._data
+
+    def _carried(self, gradient: Any) -> Any:
+        if gradient is None:
+            return None
+        if gradient.shape != self.shape:
+            raise RuntimeError(f"Mismatch in shape: a gradient of shape {gradient.shape} for an output of shape {self.shape}.")
+        return ops.sparse_mask(gradient, self)._data
 
     def _as_gradient(self, values: Tensor) -> "SparseTensor":
         """A gradient of the values as that of this tensor: repeated elements have one gradient, not one each."""
@@ -335,9 +341,11 @@ class SparseTensor(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "SparseTensor":
         if id(self) not in memo:
-            new = like(self, copy.deepcopy(self._data, memo))
+            new = memo[id(self)] = like(self, copy.deepcopy(self._data, memo))
             new._parts = tuple([copy.deepcopy(p, memo) for p in self._parts])
-            memo[id(self)] = new
+            for key, value in self.__dict__.items():
+                if key not in new.__dict__:
+                    new.__dict__[key] = copy.deepcopy(value, memo)
         return memo[id(self)]
 
     def __copy__(self) -> "SparseTensor":

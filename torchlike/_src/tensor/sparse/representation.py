@@ -23,8 +23,8 @@ def sparse_repr(s: SparseTensor) -> str:
     else:
         names = ("ccol_indices", "row_indices") if s._layout in SWAPPED else ("crow_indices", "col_indices")
         parts = list(zip(names, s._parts, strict=True))
-    shown = [f"{name}={_part(t, indent + len(name) + 1)}" for name, t in (*parts, ("values", s._data))]
-    text = (",\n" + " " * indent).join(shown)
+    lines = [f"{name}={_part(t, indent + len(name) + 1)}" for name, t in (*parts, ("values", s._data))]
+    text = (",\n" + " " * indent).join(lines)
     if s._layout is layouts.sparse_coo:
         text += ",\n" + " " * indent + suffixes.pop(0)
     node = s.grad_fn
@@ -32,7 +32,8 @@ def sparse_repr(s: SparseTensor) -> str:
         suffixes.append(f"grad_fn=<{node.name()}>")
     elif s.requires_grad:
         suffixes.append("requires_grad=True")
-    return printing._with_suffixes(prefix + text, suffixes, indent)
+    shown = printing._with_suffixes(prefix + text, suffixes, indent)
+    return f"Parameter containing:\n{shown}" if getattr(s, "_is_param", False) else shown
 
 
 def _part(t: Tensor, indent: int) -> str:

@@ -33,7 +33,7 @@ def answer(kernel: Kernel, args: Sequence[Any]) -> Any:
     some = next((t for t in flat if isinstance(t, SparseTensor)), None)
     if found is None or some is None:
         layout = "" if some is None else f" (layout={some._layout})"
-        raise NotImplementedError(f"{kernel.name} is not implemented for sparse tensors{layout}. Convert them first: .to_dense()")
+        raise NotImplementedError(f"{kernel.name.strip('_')} is not implemented for sparse tensors{layout}. Convert them first: .to_dense()")
     return found(kernel, *args)
 
 
@@ -117,7 +117,9 @@ def _add(kernel: Kernel, input: Any, other: Any, alpha: Any) -> Any:
         raise _refused(f"{name} of sparse tensors with {x.sparse_dim()} and {y.sparse_dim()} sparse dimensions", input, other)
     values = ops.cat((x._data, y._data))
     total = coo(on(np.concatenate([x._pattern(), y._pattern()], axis=1), values), values, input._size, False)
-    return with_layout(total.coalesce() if x._sorted and y._sorted else total, input._layout, input._block())
+    total = total.coalesce()
+    total._sorted = x._sorted and y._sorted  # what torch knows of it
+    return with_layout(total, input._layout, input._block())
 
 
 @rule("mul")
@@ -419,7 +421,7 @@ def _any(kernel: Kernel, input: SparseTensor, dim: Any, keepdim: bool) -> Any:
     return ops.any(settled(input)._data)
 
 
-@rule("linalg.vector_norm")
+@rule("vector_norm")
 def _norm(kernel: Kernel, input: SparseTensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     every = dim is None or sorted(wrap_dim(d, input.ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))) == list(
         range(input.ndim)
