@@ -588,7 +588,8 @@ def grad(
         if not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     retain = create_graph if retain_graph is None else retain_graph
-    found = run(roots, started, retain_graph=retain, create_graph=create_graph, inputs=[t._carrier() for t in targets], accumulate=False)
+    carriers = [t._carrier() for t in targets]
+    found = run(roots, started, retain_graph=retain, create_graph=create_graph, inputs=carriers, accumulate=False)
     for i, g in enumerate(found):
         if g is not None:
             found[i] = targets[i]._as_gradient(g)

@@ -37,12 +37,8 @@ def _values(given: Any, dtype: Any, device: Any, requires_grad: bool, grad_name:
     return views.make(t, views.reshape, (t._aval().shape, t.stride()), grad_name)
 
 
-def _indices(given: Any, values: Tensor, name: str, keep_int32: bool = False) -> Tensor:
+def _indices(given: Any, values: Tensor, keep_int32: bool = False) -> Tensor:
     t = given.detach() if isinstance(given, Tensor) else from_data(given)
-    if t.numel() == 0 and not isinstance(given, Tensor):
-        t = t.long()
-    if t._aval().dtype.kind not in "iu":
-        raise RuntimeError(f"{name} must be an integer tensor, got {t.dtype}")
     if not (keep_int32 and t.dtype.name == "int32"):
         t = t.long()
     return t if t.device == values.device else t.to(values.device)
@@ -93,7 +89,7 @@ def sparse_coo_tensor(
     if values is None:
         return empty(indices, layouts.sparse_coo, dtype, device, requires_grad)
     data = _values(values, dtype, device, requires_grad, "SparseCooTensorWithDimsAndTensorsBackward0")
-    where = _indices(indices, data, "indices")
+    where = _indices(indices, data)
     if where.ndim == 1 and not where.numel():
         where = where.reshape(0, 0)
     if where.ndim != 2:
@@ -102,7 +98,9 @@ def sparse_coo_tensor(
         data = data.reshape(1)
     m, n = where.shape
     if data.ndim == 0 or data.shape[0] != n:
-        raise RuntimeError(f"number of columns of indices must match the length of values, got {list(where.shape)} and {list(data.shape)}")
+        raise RuntimeError(
+            f"number of columns of indices must match the length of values, got {list(where.shape)} and {list(data.shape)}"
+        )
     pattern = _on_host(where)
     if n and pattern.size and int(pattern.min()) < 0:
         raise RuntimeError(f"found negative index {int(pattern.min())} for dim {int(np.argmin(pattern.min(axis=1)))}")
@@ -110,13 +108,9 @@ def sparse_coo_tensor(
         size = (*(pattern.max(axis=1) + 1 if n else np.zeros(m, np.int64)).tolist(), *data.shape[1:])
     size = _sizes(size, "sparse_coo_tensor")
     if len(size) != m + data.ndim - 1:
-        raise RuntimeError(
-            f"number of dimensions must be sparse_dim ({m}) + dense_dim ({data.ndim - 1}), but got {len(size)}"
-        )
+        raise RuntimeError(f"number of dimensions must be sparse_dim ({m}) + dense_dim ({data.ndim - 1}), but got {len(size)}")
     if tuple(size[m:]) != tuple(data.shape[1:]):
-        raise RuntimeError(
-            f"values has incorrect size, expected {[n, *size[m:]]}, got {list(data.shape)}"
-        )
+        raise RuntimeError(f"values has incorrect size, expected {[n, *size[m:]]}, got {list(data.shape)}")
     for d in range(m):
         if n and int(pattern[d].max()) >= size[d]:
             raise RuntimeError(
@@ -133,7 +127,7 @@ def _compressed_tensor(
     layout: Any, starts: Any, plain: Any, values: Any, size: Any, dtype: Any, device: Any, requires_grad: bool
 ) -> SparseTensor:
     data = _values(values, dtype, device, requires_grad, "SparseCompressedTensorBackward0")
-    first, second = _indices(starts, data, "compressed indices", True), _indices(plain, data, "plain indices", True)
+    first, second = _indices(starts, data, True), _indices(plain, data, True)
     names = ("ccol_indices", "row_indices") if layout in SWAPPED else ("crow_indices", "col_indices")
     extra = 2 if layout in BLOCKED else 0
     batch = first.ndim - 1
@@ -237,9 +231,7 @@ def spdiags(diagonals: Tensor, offsets: Tensor, shape: Any, layout: Any = None) 
     if len(size) != 2:
         raise RuntimeError("Output shape must be 2d")
     if numbers.ndim != 1 or rows.ndim != 2 or len(numbers) != rows.shape[0]:
-        raise RuntimeError(
-            f"Number of diagonals ({rows.shape[0]}) does not match the number of offsets ({numbers.size})"
-        )
+        raise RuntimeError(f"Number of diagonals ({rows.shape[0]}) does not match the number of offsets ({numbers.size})")
     if len(set(numbers.tolist())) != len(numbers):
         raise RuntimeError("Offset tensor contains duplicate values")
     if layout not in (None, layouts.sparse_coo, layouts.sparse_csr, layouts.sparse_csc):
@@ -287,7 +279,9 @@ class check_sparse_tensor_invariants:
 
     def __enter__(self) -> None:
         if self.saved is not None:
-            raise RuntimeError("This context manager instance is already activated. Use a different context manager instance instead.")
+            raise RuntimeError(
+                "This context manager instance is already activated. Use a different context manager instance instead."
+            )
         self.saved, checks.enabled = checks.enabled, self.state
 
     def __exit__(self, *_: object) -> None:

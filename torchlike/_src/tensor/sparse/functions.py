@@ -65,11 +65,15 @@ def sampled_addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1.0, alpha: A
         if isinstance(mat, SparseTensor):
             raise RuntimeError(f"Expected {name} to have strided layout, but got {mat.layout}")
         if mat.dtype is not s.dtype:
-            raise RuntimeError(f"sampled_addmm: Expected mat1 and mat2 to have the same dtype as input ({s.dtype}), got {mat.dtype}")
+            raise RuntimeError(
+                f"sampled_addmm: Expected mat1 and mat2 to have the same dtype as input ({s.dtype}), got {mat.dtype}"
+            )
     batch = s._size[:-2]
-    if (*batch, s._size[-2], mat1.shape[-1]) != tuple(mat1.shape) or (*batch, mat1.shape[-1], s._size[-1]) != tuple(mat2.shape):
+    inner = mat1.shape[-1]
+    if (*batch, s._size[-2], inner) != tuple(mat1.shape) or (*batch, inner, s._size[-1]) != tuple(mat2.shape):
         raise RuntimeError(
-            f"sampled_addmm: the shapes of mat1 {list(mat1.shape)} and mat2 {list(mat2.shape)} do not give that of input {list(s._size)}"
+            f"sampled_addmm: the product of mat1 {list(mat1.shape)} and mat2 {list(mat2.shape)} does not have the shape of input "
+            f"{list(s._size)}"
         )
     pattern, _ = s._elements()
     products = record(kernels.sampled, (mat1, mat2, pattern))
@@ -233,5 +237,3 @@ def install() -> None:
     for dunder, name in {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "ifloordiv": "floor_divide",
                          "ipow": "pow"}.items():  # fmt: skip
         setattr(SparseTensor, f"__{dunder}__", _in_place(name))
-
-

@@ -56,7 +56,7 @@ class SparseTensor(Tensor):
     # For code that looks at handles: a view, up to date, of which nothing is cached.
     _chain = ()
     _seen = 0
-    _storage = property(_NoStorage)
+    _storage = property(_NoStorage)  # type: ignore[assignment]
 
     def _value(self) -> Value:
         from torchlike._src.tensor.sparse.rules import answer
@@ -101,7 +101,7 @@ class SparseTensor(Tensor):
             return
         raise NotImplementedError("the grad of a sparse tensor can only be set to None; compute with .to_dense() instead")
 
-    _grad = grad
+    _grad = grad  # type: ignore[assignment]
 
     def _carrier(self) -> Tensor:
         """The dense tensor that autograd sees in place of this one."""

@@ -19,8 +19,9 @@ def _added(target: Array, index: Any, values: Array) -> Array:
 
 
 def _scatter(values: Array, pattern: Array, size: tuple) -> Array:
-    index = tuple(pattern)
-    return _added(jnp.zeros((*size, *values.shape[1:]), values.dtype), index, values)
+    if not size:
+        return jnp.sum(values, axis=0, dtype=values.dtype) if values.dtype != jnp.bool_ else jnp.any(values, axis=0)
+    return _added(jnp.zeros((*size, *values.shape[1:]), values.dtype), tuple(pattern), values)
 
 
 def _gather(input: Array, pattern: Array) -> Array:

@@ -33,7 +33,8 @@ def answer(kernel: Kernel, args: Sequence[Any]) -> Any:
     some = next((t for t in flat if isinstance(t, SparseTensor)), None)
     if found is None or some is None:
         layout = "" if some is None else f" (layout={some._layout})"
-        raise NotImplementedError(f"{kernel.name.strip('_')} is not implemented for sparse tensors{layout}. Convert them first: .to_dense()")
+        name = kernel.name.strip("_")
+        raise NotImplementedError(f"{name} is not implemented for sparse tensors{layout}. Convert them first: .to_dense()")
     return found(kernel, *args)
 
 
@@ -66,7 +67,7 @@ def settled(s: SparseTensor) -> SparseTensor:
 @rule(
     "abs", "asin", "asinh", "atan", "atanh", "ceil", "deg2rad", "erf", "erfinv", "expm1", "floor", "frac", "isinf", "isnan",
     "isneginf", "isposinf", "log1p", "nan_to_num", "rad2deg", "relu", "round", "sgn", "sign", "signbit", "sin", "sinh", "sqrt",
-    "square", "tan", "tanh", "trunc", "conj_physical", "cast",
+    "square", "tan", "tanh", "trunc", "conj_physical",
 )  # fmt: skip
 def _each(kernel: Kernel, input: SparseTensor, *rest: Any) -> SparseTensor:
     """A function that keeps zero, applied to the stored elements."""
@@ -76,8 +77,9 @@ def _each(kernel: Kernel, input: SparseTensor, *rest: Any) -> SparseTensor:
     return like(s, record(kernel, (s._data, *rest)))
 
 
-@rule("neg", "_clone_read")
+@rule("neg", "_clone_read", "cast")
 def _linear(kernel: Kernel, input: SparseTensor, *rest: Any) -> SparseTensor:
+    """Applied to every stored number, repeated or not (as torch does with casts, which are nearly linear)."""
     return like(input, record(kernel, (input._data, *rest)))
 
 
@@ -237,7 +239,9 @@ def _bmm(kernel: Kernel, input: Any, mat2: Any) -> Any:
     if not isinstance(input, SparseTensor) or isinstance(mat2, SparseTensor) or input.dense_dim():
         raise _refused("bmm", input, mat2)
     if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
-        raise RuntimeError(f"bmm: expected two batches of as many matrices, got shapes {list(input.shape)} and {list(mat2.shape)}")
+        raise RuntimeError(
+            f"bmm: expected two batches of as many matrices, got shapes {list(input.shape)} and {list(mat2.shape)}"
+        )
     _check_product(input, mat2)
     pattern, values = input._elements()
     return record(kernels.product, (values, pattern, mat2, input._size[1]))
@@ -247,7 +251,7 @@ def _bmm(kernel: Kernel, input: Any, mat2: Any) -> Any:
 
 
 def transposed(s: SparseTensor) -> SparseTensor:
-    return permuted(s, tuple(range(len(s._size) - 2)) + (len(s._size) - 1, len(s._size) - 2))
+    return permuted(s, (*range(s.ndim - 2), s.ndim - 1, s.ndim - 2))
 
 
 def permuted(s: SparseTensor, dims: tuple[int, ...]) -> SparseTensor:
@@ -337,9 +341,11 @@ def _index_select(kernel: Kernel, input: Any, dim: int, index: Any) -> SparseTen
     at, m = wrap_dim(dim, input.ndim), input.sparse_dim()
     chosen = index._numpy("index_select of a sparse tensor").reshape(-1).astype(np.int64)
     n = input._size[at]
-    if chosen.size and not (0 <= chosen.min() and chosen.max() < n):
-        raise IndexError(f"index_select(): index contains {chosen.max() if chosen.max() >= n else chosen.min()} that is out of "
-                         f"range for tensor of size {list(input._size)} at dimension {at}")  # fmt: skip
+    outside = chosen[(chosen < 0) | (chosen >= n)]
+    if outside.size:
+        raise IndexError(
+            f"index_select(): index {outside[0]} is out of range for a tensor of size {list(input._size)} at dimension {at}"
+        )
     size = (*input._size[:at], len(chosen), *input._size[at + 1 :])
     if at >= m:
         return coo(input._parts[0], ops.index_select(input._data, at - m + 1, index), size, input._sorted)
