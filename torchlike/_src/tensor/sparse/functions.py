@@ -60,7 +60,9 @@ def sampled_addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1.0, alpha: A
     """
     s = _sparse("sampled_addmm", input)
     if s._layout is not layouts.sparse_csr:
-        raise RuntimeError(f"Expected self to have sparse csr layout, but got {s._layout}")
+        raise NotImplementedError(
+            f"sampled_addmm expects an input of layout torch.sparse_csr, got {s._layout}; see .to_sparse_csr()"
+        )
     for name, mat in (("mat1", mat1), ("mat2", mat2)):
         if isinstance(mat, SparseTensor):
             raise RuntimeError(f"Expected {name} to have strided layout, but got {mat.layout}")

@@ -90,7 +90,9 @@ def _pow(kernel: Kernel, input: Any, exponent: Any) -> Any:
     if exponent == 0:
         raise RuntimeError("pow: cannot raise to zeroth power on sparse tensor; it would make the result tensor dense")
     if isinstance(exponent, complex) or exponent < 0:
-        raise NotImplementedError(f"pow of a sparse tensor to the power {exponent} would be infinite where nothing is stored")
+        raise NotImplementedError(
+            f"pow of a sparse tensor to the power {exponent} would be infinite where nothing is stored; use .to_dense()"
+        )
     return _each(kernel, input, exponent)
 
 
