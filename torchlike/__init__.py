@@ -26,6 +26,7 @@ from torchlike._src.tensor import (
     representation as _representation,
     return_types as return_types,
     shapes as _shapes,
+    sparse as _sparse,
     view_copies as _view_copies,
     view_functions as _view_functions,
 )
@@ -35,6 +36,7 @@ from torchlike._src.tensor.core import (
 )
 
 _install.install()
+_sparse.install()
 
 from torchlike._src.autograd import backward as _backward
 from torchlike._src.autograd.modes import (
@@ -119,8 +121,8 @@ channels_last, channels_last_3d = _layouts.channels_last, _layouts.channels_last
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
 
 _SUBMODULES = frozenset(
-    """accelerator autograd backends compiler cuda fft func linalg masked multiprocessing nn optim serialization signal special
-    storage testing utils vision""".split()
+    """accelerator autograd backends compiler cuda fft func linalg masked multiprocessing nn optim serialization signal sparse
+    special storage testing utils vision""".split()
 )
 #: Names that live in submodules which are only imported when somebody asks.
 _ELSEWHERE = {

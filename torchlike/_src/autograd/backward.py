@@ -546,6 +546,13 @@ def _sequence(gradients: Any, n: int) -> list[Any]:
     return list(gradients) if isinstance(gradients, (tuple, list)) else [gradients]
 
 
+def _carried(roots: list[Any], given: list[Any]) -> tuple[list[Any], list[Any]]:
+    """What autograd sees in place of the roots and their gradients: of sparse tensors the values."""
+    if len(given) == len(roots):
+        given = [r._carried(g) for r, g in zip(roots, given, strict=True)]
+    return [r._carrier() for r in roots], given
+
+
 def backward(
     tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
     grad_variables: Any = None, inputs: Any = None,
@@ -561,9 +568,11 @@ def backward(
         inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        inputs = [t._carrier() if isinstance(t, Tensor) else t for t in inputs]
         for t in inputs:
             if isinstance(t, Tensor) and not (t.requires_grad and t.is_leaf):
                 t.retain_grad()
+    roots, given = _carried(roots, given)
     started = _started(roots, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     run(roots, started, retain_graph=retain, create_graph=create_graph, inputs=inputs, accumulate=True)
@@ -595,21 +604,24 @@ def grad(
     if is_grads_batched:
         rows = [grad(roots, targets, [g[i] for g in given], True, create_graph, True, allow_unused) for i in range(len(given[0]))]
         return tuple([ops.stack(list(column)) if column[0] is not None else None for column in zip(*rows, strict=True)])
+    roots, given = _carried(roots, given)
     started = _started(roots, given, create_graph)
     for t in targets:
         if not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     retain = create_graph if retain_graph is None else retain_graph
-    found = run(roots, started, retain_graph=retain, create_graph=create_graph, inputs=targets, accumulate=False)
+    carriers = [t._carrier() for t in targets]
+    found = run(roots, started, retain_graph=retain, create_graph=create_graph, inputs=carriers, accumulate=False)
     for i, g in enumerate(found):
-        if g is None:
-            if materialize_grads:
-                found[i] = ops.zeros_like(targets[i])
-            elif not allow_unused:
-                raise RuntimeError(
-                    f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if "
-                    "this is the desired behavior."
-                )
+        if g is not None:
+            found[i] = targets[i]._as_gradient(g)
+        elif materialize_grads:
+            found[i] = ops.zeros_like(targets[i])
+        elif not allow_unused:
+            raise RuntimeError(
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if "
+                "this is the desired behavior."
+            )
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from torchlike import storage as storages
 from torchlike._src.formats import names, rebuild, tensors
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.sparse.handle import SparseTensor, like
 from torchlike.nn.parameter import Parameter
 
 
@@ -116,6 +117,8 @@ def torch_pickler(pickle_module: Any) -> type:
 
         def _reduce_tensor(self, tensor: Tensor) -> Any:
             kind = type(tensor)
+            if isinstance(tensor, SparseTensor):
+                return self._reduce_sparse(tensor)
             if kind.__reduce_ex__ not in (Tensor.__reduce_ex__, Parameter.__reduce_ex__):
                 return NotImplemented  # the class knows better
             state = tensors.attributes(tensor)
@@ -128,6 +131,14 @@ def torch_pickler(pickle_module: Any) -> type:
             if kind is Tensor and not state:
                 return function, args
             return rebuild._rebuild_from_type_v2, (function, kind, args, state)
+
+        def _reduce_sparse(self, tensor: SparseTensor) -> Any:
+            data = (*[p.detach() for p in tensor._parts], tensor._data.detach(), tensor.shape)
+            if tensor.layout is torch.sparse_coo:
+                data = (*data, tensor.is_coalesced())
+            if not isinstance(tensor, Parameter):
+                return rebuild._rebuild_sparse_tensor, (tensor.layout, data)
+            return rebuild._rebuild_parameter, (like(tensor, tensor._data.detach()), tensor.requires_grad, OrderedDict())
 
         def _parts(self, tensor: Tensor) -> Any:
             dtype = tensor.dtype

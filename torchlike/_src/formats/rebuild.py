@@ -71,9 +71,10 @@ def _rebuild_from_type_v2(func: Any, new_type: type[Tensor], args: tuple[Any, ..
 
 
 def _get_layout(name: str) -> object:
-    if name != "torch.strided":
-        raise NotImplementedError(f"the layout {name} is not supported: torchlike has dense (strided) tensors only")
-    return torch.strided
+    found = getattr(torch, name.removeprefix("torch."), None)
+    if type(found) is not torch.layout:
+        raise NotImplementedError(f"the layout {name} is not supported: torchlike has strided and sparse tensors")
+    return found
 
 
 def _unsupported(what: str) -> Any:
@@ -86,7 +87,14 @@ def _unsupported(what: str) -> Any:
     return rebuild
 
 
-_rebuild_sparse_tensor = _unsupported("a sparse tensor")
+def _rebuild_sparse_tensor(layout: Any, data: tuple[Any, ...]) -> Tensor:
+    if layout is torch.sparse_coo:
+        indices, values, size, *coalesced = data
+        return torch.sparse_coo_tensor(indices, values, size, is_coalesced=coalesced[0] if coalesced else None)
+    first, second, values, size = data
+    return torch.sparse_compressed_tensor(first, second, values, size, layout=layout)
+
+
 _rebuild_qtensor = _unsupported("a quantized tensor")
 _rebuild_nested_tensor = _unsupported("a nested tensor")
 _rebuild_meta_tensor_no_storage = _unsupported("a tensor on the meta device")

@@ -174,6 +174,7 @@ class Tensor:
     _made: str | None = None  # why a view must not be written to with history: "no_grad", "inference", "multi", "function"
     name: str | None = None
     names: Any = None
+    _layout: Any = None  # None: strided
     __array_priority__ = 1000
     __module__ = "torch"
 
@@ -543,6 +544,17 @@ class Tensor:
         if self._after_hooks is None:
             self._after_hooks = {}
         return RemovableHandle(self._after_hooks, hook)
+
+    def _carrier(self) -> "Tensor":
+        """The tensor that autograd sees in place of this one: of a sparse tensor, that of its values."""
+        return self
+
+    def _carried(self, gradient: Any) -> Any:
+        """A gradient of this tensor as one of its carrier; `_as_gradient` is the inverse."""
+        return gradient
+
+    def _as_gradient(self, gradient: "Tensor") -> "Tensor":
+        return gradient
 
     def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf in ``grad``."""

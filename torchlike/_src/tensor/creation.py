@@ -41,6 +41,8 @@ def _factory(name: str, value: Any) -> Any:
         if name == "zeros" and any(n < 0 for n in shape):
             raise RuntimeError("zeros: Dimension size must be non-negative.")
         check_sizes(shape)
+        if layout is not None and layout is not layouts.strided:
+            return _sparse(name, shape, layout, dtype, device, requires_grad)
         if out is not None:
             from torchlike._src.tensor.conversion import fill_, resize_out
 
@@ -56,6 +58,15 @@ def _factory(name: str, value: Any) -> Any:
     )
     composite(name, method=False)(make)
     return make
+
+
+def _sparse(name: str, shape: tuple[int, ...], layout: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """What `zeros`, `empty` and their kin make in a sparse layout: a tensor that stores nothing."""
+    from torchlike._src.tensor.sparse import creation
+
+    if not name.removeprefix("new_").startswith(("zeros", "empty")):
+        raise NotImplementedError(f"{name} has no elements to leave out in layout {layout}; make a dense tensor, or use .to_sparse()")
+    return creation.empty(shape, layout, dtype, device, requires_grad)
 
 
 def _size_by_name(size: tuple[Any, ...], named: dict[str, Any], function: str) -> tuple[Any, ...]:
@@ -190,7 +201,7 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
 def _like(name: str, value: Any) -> Any:
     def make(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
              pin_memory: bool = False, memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
-        return _fill_like(input, value, dtype, device, requires_grad, memory_format, name)
+        return _fill_like(input, value, dtype, layout, device, requires_grad, memory_format, name)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"`{name.removesuffix('_like')}` with the shape, dtype and device of ``input``."
@@ -198,13 +209,16 @@ def _like(name: str, value: Any) -> Any:
     return make
 
 
-def _fill_like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: bool, memory_format: Any,
+def _fill_like(input: Tensor, value: Any, dtype: Any, layout: Any, device: Any, requires_grad: bool, memory_format: Any,
                name: str) -> Tensor:  # fmt: skip
     from torchlike._src.tensor.conversion import keep_layout
 
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     have = input._aval()
+    wanted = input._layout if layout is None else layout
+    if wanted is not None and wanted is not layouts.strided:
+        return _sparse(name, have.shape, wanted, dtype or input.dtype, device or input.device, requires_grad)
     place = have.place if device is None else place_of(device, name)
     t = filled(have.shape, value, np_dtype(dtype, have.dtype, name), place)
     if memory_format is layouts.preserve_format:
@@ -222,7 +236,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any 
               requires_grad: bool = False, pin_memory: bool = False,
               memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
     """`full` with the shape, dtype and device of ``input``."""
-    return _fill_like(input, _fill_value(fill_value, "full_like"), dtype, device, requires_grad, memory_format, "full_like")
+    return _fill_like(input, _fill_value(fill_value, "full_like"), dtype, layout, device, requires_grad, memory_format, "full_like")
 
 
 def _new_factory(name: str, value: Any) -> None:

@@ -20,7 +20,7 @@ from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Storage, Tensor, levels
 from torchlike._src.tensor.pointwise import is_pointwise
 from torchlike._src.tensor.reading import LIVE, NUMBERS, OPERAND, STATIC, TENSOR, TENSORS, StaleView, plain, reader, view_value
-from torchlike._src.tensor.refusals import no_overload
+from torchlike._src.tensor.refusals import NotStrided, no_overload
 from torchlike._src.tensor.strides import strides_of_result
 from torchlike._src.tensor.tape import extras, node_class, order
 
@@ -184,12 +184,16 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
         rec.rollback(node, size, count)
         rec.flush("a change of device")
         return _record_elsewhere(kernel, args, rec, change)
+    except NotStrided as other:
+        rec.rollback(node, size, count)
+        answer = other.answer
     except BaseException:
         if rec.values is values:
             rec.rollback(node, size, count)
         raise
     finally:
         rec.busy = False
+    return answer(kernel, args)
 
 
 def _record_elsewhere(kernel: Kernel, args: Sequence[Any], rec: Recorder, change: PlaceChanged) -> Any:

@@ -1,6 +1,6 @@
 """Torch's words for arguments that fit none of a function's overloads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -20,3 +20,15 @@ def no_overload(function: str, args: Sequence[Any], named: dict[str, Any], *sign
     return TypeError(
         f"{function}() received an invalid combination of arguments - got ({', '.join(given)}), but expected one of:{forms}\n"
     )
+
+
+class NotStrided(NotImplementedError):
+    """A tensor that is no single array was read as one.
+
+    Attributes:
+        answer: ``answer(kernel, args)`` computes an op of such tensors, or raises.
+    """
+
+    def __init__(self, message: str, answer: Callable[[Any, Sequence[Any]], Any]) -> None:
+        super().__init__(message)
+        self.answer = answer

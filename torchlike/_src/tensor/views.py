@@ -19,6 +19,7 @@ from torchlike._src.operators.registry import Array, Numbers
 from torchlike._src.tensor import dispatch
 from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, alias, levels, move_retained, view_refused
 from torchlike._src.tensor.dispatch import ANY_SIZE, Kernel, record
+from torchlike._src.tensor.refusals import NotStrided
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class
 
@@ -478,7 +479,10 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
         view = dispatch._new(source._value())
     else:
         view = record(op.kernel, (source, *args))
-    read = view._storage.value
+    try:
+        read = view._storage.value
+    except NotStrided:  # what shows a sparse tensor in another way is a handle of its own
+        return view
     if grad_name is not None and view._node is not None:
         view._node.__class__ = node_class(grad_name)
     storage = source._storage
