@@ -10,6 +10,7 @@ from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import dtypes, views
 from torchlike._src.tensor.core import Counter, Tensor, alias
 from torchlike._src.tensor.dispatch import record
+from torchlike._src.tensor.refusals import NotStrided
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class
 from torchlike._src.tensor.views import make
@@ -188,7 +189,10 @@ def detach_like(self: Tensor) -> Tensor:
 @composite("detach")
 def detach(input: Tensor) -> Tensor:
     """The same memory without history."""
-    return alias(input, Tensor.__new__(Tensor))
+    try:
+        return alias(input, Tensor.__new__(Tensor))
+    except NotStrided:
+        return input.detach()
 
 
 @composite("detach_")

@@ -38,9 +38,9 @@ def mm(mat1: Any, mat2: Any, reduce: str | None = None) -> Tensor:
     rules.check_matrices(mat1, mat2)
     pattern, values = mat1._elements()
     args = values, pattern, mat2, mat1._size[0]
-    if reduce in ("sum", "mean"):
-        return record(kernels.product if reduce == "sum" else kernels.means, args)
-    return record(kernels.extremes, (*args, reduce == "amax"))
+    if reduce == "sum":
+        return record(kernels.product, (*args, False))
+    return record(kernels.means, args) if reduce == "mean" else record(kernels.extremes, (*args, reduce == "amax"))
 
 
 @composite("sparse.addmm", method=False)

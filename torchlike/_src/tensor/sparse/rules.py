@@ -200,8 +200,9 @@ def multiply(a: Any, b: Any) -> Any:
         return _multiply_sparse(a, b)
     if isinstance(a, SparseTensor):
         pattern, values = a._elements()
-        return record(kernels.product, (values, pattern, b, a._size[0]))
-    return ops.t(multiply(transposed(b), ops.t(a)))
+        return record(kernels.product, (values, pattern, b, a._size[0], False))
+    pattern, values = b._elements()
+    return ops.t(record(kernels.product, (values, pattern, ops.t(a), b._size[1], True)))
 
 
 def _multiply_sparse(a: SparseTensor, b: SparseTensor) -> SparseTensor:
@@ -246,14 +247,10 @@ def _bmm(kernel: Kernel, input: Any, mat2: Any) -> Any:
         )
     _check_product(input, mat2)
     pattern, values = input._elements()
-    return record(kernels.product, (values, pattern, mat2, input._size[1]))
+    return record(kernels.product, (values, pattern, mat2, input._size[1], False))
 
 
 # Shape
-
-
-def transposed(s: SparseTensor) -> SparseTensor:
-    return permuted(s, (*range(s.ndim - 2), s.ndim - 1, s.ndim - 2))
 
 
 def permuted(s: SparseTensor, dims: tuple[int, ...]) -> SparseTensor:
