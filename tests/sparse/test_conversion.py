@@ -13,6 +13,8 @@ import torchlike
 from tests.differential import agree
 from tests.sparse.test_creation import TENSORS, facts
 
+#: torch says once a process that its CSR is in beta, and that invariants are not checked.
+pytestmark = pytest.mark.filterwarnings("ignore:Sparse")
 DENSE = np.array([[0.0, 1.5, 0.0, 0.0], [2.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 0.0], [0.0, 3.0, 4.0, 0.0]], np.float32)
 WAYS = {
     "to_sparse": lambda x: x.to_sparse(),

@@ -8,6 +8,8 @@ import torch as reference
 import torchlike
 from tests.differential import agree
 
+#: torch says once a process that its CSR is in beta, and that invariants are not checked.
+pytestmark = pytest.mark.filterwarnings("ignore:Sparse")
 COO = "coo"
 LAYOUTS = ["coo", "repeated", "csr"]
 
