@@ -13,6 +13,8 @@ import torchlike
 from tests.differential import agree
 from tests.sparse.test_creation import TENSORS, facts
 
+#: torch says once a process that its CSR is in beta, and that invariants are not checked.
+pytestmark = pytest.mark.filterwarnings("ignore:Sparse")
 DENSE = np.array([[0.0, 1.5, 0.0, 0.0], [2.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 0.0], [0.0, 3.0, 4.0, 0.0]], np.float32)
 WAYS = {
     "to_sparse": lambda x: x.to_sparse(),
@@ -103,3 +105,32 @@ def test_parameters_are_pickled_and_saved_as_such() -> None:
     read = reference.load(file)
     assert isinstance(read, reference.nn.Parameter)
     assert repr(read) == repr(p)
+
+
+def test_modules_keep_sparse_buffers() -> None:
+    """A graph's adjacency as a buffer: cast, saved and loaded with its module."""
+
+    def program(torch: Any) -> Any:
+        class Convolution(torch.nn.Module):
+            def __init__(self, scale: float) -> None:
+                super().__init__()
+                self.linear = torch.nn.Linear(4, 2)
+                self.register_buffer("adjacency", (torch.tensor(DENSE) * scale).to_sparse())
+
+            def forward(self, x: Any) -> Any:
+                return torch.sparse.mm(self.adjacency, self.linear(x))
+
+        torch.manual_seed(0)
+        one, two = Convolution(1.0), Convolution(2.0)
+        two.load_state_dict(one.state_dict())
+        x = torch.ones(4, 4)
+        loss = two(x).square().sum()
+        loss.backward()
+        double = copy.deepcopy(two).double()
+        return [facts(torch, two.adjacency), loss, two.linear.weight.grad, double.adjacency.dtype, double(x.double()), list(one.state_dict())]
+
+    agree(program)
+
+
+def test_detach_as_a_function() -> None:
+    agree(lambda torch: facts(torch, torch.detach(eval(TENSORS["leaf"], {"torch": torch}))))

@@ -6,6 +6,8 @@ import pytest
 
 from tests.differential import agree
 
+#: torch says once a process that its CSR is in beta, and that invariants are not checked.
+pytestmark = pytest.mark.filterwarnings("ignore:Sparse")
 COO = "torch.sparse_coo_tensor([[0, 1, 1], [2, 0, 2]], [3.0, 4.0, 5.0], (2, 3))"
 TENSORS = {
     "coo": COO,

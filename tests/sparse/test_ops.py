@@ -8,6 +8,8 @@ import torch as reference
 import torchlike
 from tests.differential import agree
 
+#: torch says once a process that its CSR is in beta, and that invariants are not checked.
+pytestmark = pytest.mark.filterwarnings("ignore:Sparse")
 COO = "coo"
 LAYOUTS = ["coo", "repeated", "csr"]
 
@@ -182,6 +184,7 @@ def test_products(program: Any, kind: str) -> None:
 
 MORE: dict[str, Any] = {
     "hspmm": lambda torch: torch.hspmm(make(torch, COO), dense(torch, 5, 3)).to_dense(),
+    "spmm": lambda torch: [torch.spmm(make(torch, COO), dense(torch, 5, 3)), torch.dsmm(dense(torch, 3, 4), make(torch, COO))],
     "smm": lambda torch: torch.smm(make(torch, COO), dense(torch, 5, 3)).to_dense(),
     "sspaddmm": lambda torch: torch.sspaddmm(make(torch, COO, 7, 4, 3), make(torch, COO), dense(torch, 5, 3), beta=2, alpha=3).to_dense(),
     "bmm": lambda torch: torch.bmm(torch.stack([make(torch, COO), make(torch, COO, 3)]).coalesce(), dense(torch, 2, 5, 3)),
@@ -379,6 +382,29 @@ REFUSED: dict[str, Any] = {
 def test_what_is_not_there_says_so(program: Any) -> None:
     with pytest.raises(NotImplementedError, match=r"to_dense|layout"):
         program(make(torchlike, COO))
+
+
+def test_custom_functions_take_and_give_values() -> None:
+    class Product(torchlike.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, given: Any, sparse: bool) -> Any:
+            return given.detach() * 2 if sparse else given.to_dense() * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g, None
+
+    s = make(torchlike, COO)
+    assert Product.apply(s, False).layout is torchlike.strided
+    for given, sparse in ((s.detach().requires_grad_(), False), (torchlike.ones(2, requires_grad=True).to_sparse(), True)):
+        with pytest.raises(NotImplementedError, match=r"Product\.apply: sparse tensors that require grad"):
+            Product.apply(given, sparse)
+
+
+def test_places_beyond_64_bits_are_refused() -> None:
+    s = torchlike.sparse_coo_tensor([[0, 0], [1, 1]], [1.0, 2.0], (2**40, 2**40))
+    with pytest.raises(RuntimeError, match="more places than 64 bits can count"):
+        s.coalesce()
 
 
 def test_an_optimizer_refuses_sparse_parameters() -> None:

@@ -114,6 +114,7 @@ class FunctionNode(GradNode):
 
     def __init__(self, function: type["Function"], ctx: FunctionCtx, args: Sequence[Any]) -> None:
         tensors = [t for t in args if isinstance(t, Tensor)]
+        _refuse_sparse(function, [t for t in tensors if t.requires_grad])
         super().__init__(None, None, [t for t in tensors if t.requires_grad], [], None)
         self.function, self.ctx = function, ctx
         ctx._node = weakref.ref(self)
@@ -180,6 +181,14 @@ class FunctionNode(GradNode):
         if g.dtype is not dtype:
             g = g.real.to(dtype) if g.is_complex() and not dtype.is_complex else g.to(dtype)
         return g
+
+
+def _refuse_sparse(function: type["Function"], tensors: Sequence[Any]) -> None:
+    if any(t._layout is not None for t in tensors):
+        raise NotImplementedError(
+            f"{function.__name__}.apply: sparse tensors that require grad cannot go into or come out of a custom Function. "
+            "Give it the values, and make the sparse tensor of them inside"
+        )
 
 
 def _reduce_to(g: Tensor, shape: tuple[int, ...], name: str, k: int) -> Tensor:
@@ -332,6 +341,7 @@ def _outputs(ctx: FunctionCtx, node: FunctionNode | None, outs: list[Any], args:
         if id(o) in inputs and id(o) not in dirty:  # an input returned as it is: another tensor on its memory
             o = o.detach() if plain and id(o) in fixed else _seen_through(o)
         if node is not None and not plain:
+            _refuse_sparse(node.function, (o,))
             _give_history(o, node, k, id(o) in dirty)
         made.append(o)
     if node is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torchlike as torch
 from torchlike._src.formats import tensors
-from torchlike._src.tensor import core, dtypes
+from torchlike._src.tensor import core, dtypes, layouts
 from torchlike._src.tensor.core import Tensor
 from torchlike.storage import TypedStorage, UntypedStorage
 
@@ -71,8 +71,8 @@ def _rebuild_from_type_v2(func: Any, new_type: type[Tensor], args: tuple[Any, ..
 
 
 def _get_layout(name: str) -> object:
-    found = getattr(torch, name.removeprefix("torch."), None)
-    if type(found) is not torch.layout:
+    found = getattr(layouts, name.removeprefix("torch."), None)
+    if type(found) is not layouts.layout:
         raise NotImplementedError(f"the layout {name} is not supported: torchlike has strided and sparse tensors")
     return found
 
@@ -88,6 +88,10 @@ def _unsupported(what: str) -> Any:
 
 
 def _rebuild_sparse_tensor(layout: Any, data: tuple[Any, ...]) -> Tensor:
+    _expect(layout, layouts.layout, "a layout")
+    _expect(data, tuple, "the parts of a sparse tensor")
+    for part in data[: 2 if layout is layouts.sparse_coo else 3]:
+        _expect(part, Tensor, "a tensor")
     if layout is torch.sparse_coo:
         indices, values, size, *coalesced = data
         return torch.sparse_coo_tensor(indices, values, size, is_coalesced=coalesced[0] if coalesced else None)

@@ -13,6 +13,7 @@ from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import dtypes, views
 from torchlike._src.tensor.core import Counter, Tensor, alias, levels
 from torchlike._src.tensor.dispatch import Kernel, record
+from torchlike._src.tensor.refusals import NotStrided
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class
 from torchlike._src.tensor.views import make
@@ -195,7 +196,10 @@ def detach(input: Tensor) -> Tensor:
     """The same memory without history."""
     if levels and (made := levels[-1].detach(input)) is not None:
         return made
-    return alias(input, Tensor.__new__(Tensor))
+    try:
+        return alias(input, Tensor.__new__(Tensor))
+    except NotStrided:
+        return input.detach()
 
 
 @composite("detach_")

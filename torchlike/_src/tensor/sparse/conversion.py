@@ -177,7 +177,7 @@ def sparse_mask(self: Tensor, mask: Tensor) -> Tensor:
 def _only_sparse(name: str) -> None:
     """Methods that dense tensors refuse, as torch does."""
 
-    def method(self: Tensor) -> Any:
+    def method(self: Tensor, *_: Any, **__: Any) -> Any:
         raise RuntimeError(f"{name} expected a tensor in a sparse layout but got {self.layout}; see Tensor.to_sparse()")
 
     method.__name__ = name
@@ -186,7 +186,7 @@ def _only_sparse(name: str) -> None:
 
 
 for _name in ("indices", "values", "crow_indices", "col_indices", "ccol_indices", "row_indices", "_nnz", "_indices", "_values",
-              "coalesce", "is_coalesced"):  # fmt: skip
+              "coalesce", "is_coalesced", "sparse_resize_", "sparse_resize_and_clear_"):  # fmt: skip
     _only_sparse(_name)
 
 

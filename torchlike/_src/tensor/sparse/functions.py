@@ -38,9 +38,9 @@ def mm(mat1: Any, mat2: Any, reduce: str | None = None) -> Tensor:
     rules.check_matrices(mat1, mat2)
     pattern, values = mat1._elements()
     args = values, pattern, mat2, mat1._size[0]
-    if reduce in ("sum", "mean"):
-        return record(kernels.product if reduce == "sum" else kernels.means, args)
-    return record(kernels.extremes, (*args, reduce == "amax"))
+    if reduce == "sum":
+        return record(kernels.product, (*args, False))
+    return record(kernels.means, args) if reduce == "mean" else record(kernels.extremes, (*args, reduce == "amax"))
 
 
 @composite("sparse.addmm", method=False)
@@ -107,7 +107,13 @@ def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Tensor:
     return rules.softmaxed(_sparse("sparse.log_softmax", input), dim, dtype, True)
 
 
-@composite("hspmm", method=False)
+@composite("spmm", "dsmm", method=False)
+def spmm(input: Any, mat2: Any, *, out: Any = None) -> Tensor:
+    """`torch.mm`, under its names for sparse times dense and dense times sparse."""
+    return ops.mm(input, mat2) if out is None else ops.mm(input, mat2, out=out)
+
+
+@composite("hspmm", "hsmm", method=False)
 def hspmm(mat1: Any, mat2: Any) -> Tensor:
     """Sparse times dense, as a tensor with one sparse and one dense dimension."""
     return to_sparse(rules.multiply(_sparse("hspmm", mat1), mat2), 1)
@@ -229,7 +235,6 @@ def install() -> None:
         "contiguous": _contiguous,
         "positive": lambda self: self,
         "__pos__": lambda self: self,
-        "__rmatmul__": lambda self, other: ops.matmul(other, self),
     }
     for name, fn in methods.items():
         setattr(SparseTensor, name, fn)

@@ -50,7 +50,8 @@ class SparseTensor(Tensor):
     _data: Tensor
     _size: tuple[int, ...]
     _sorted: bool
-    _known: Any = None
+    _known: Any = None  # the pattern, and how often the parts had been written to
+    _placed: Any = None  # the pattern, and the same as a tensor
     __module__ = "torch"
 
     # For code that looks at handles: a view, up to date, of which nothing is cached.
@@ -164,7 +165,9 @@ class SparseTensor(Tensor):
         values = self._data
         if lead != 1:
             values = record(kernels.reshaped, (values, (pattern.shape[1], *shape[lead:])))
-        return on(pattern, values), values
+        if self._placed is None or self._placed[0] is not pattern or self._placed[1].device != values.device:
+            self._placed = pattern, on(pattern, values)
+        return self._placed[1], values
 
     def _block(self) -> tuple[int, int] | None:
         if self._layout not in BLOCKED:
@@ -366,7 +369,7 @@ class SparseTensor(Tensor):
         if other.dtype is not self.dtype:
             other = other.to(self.dtype)
         self._parts, self._data, self._size, self._sorted = other._parts, other._data, other._size, other._sorted
-        self._known = other._known
+        self._known, self._placed = other._known, other._placed
         return self
 
 
@@ -385,7 +388,7 @@ def coo(indices: Tensor, values: Tensor, size: Sequence[int], is_sorted: bool) -
 def like(s: SparseTensor, values: Tensor) -> SparseTensor:
     """A tensor with the pattern of ``s`` and other values."""
     new = make(s._layout, s._parts, values, s._size, s._sorted)
-    new._known = s._known
+    new._known, new._placed = s._known, s._placed
     return new
 
 

@@ -36,9 +36,11 @@ def _segments(values: Array, into: Array, count: int) -> Array:
     return _added(jnp.zeros((count, *values.shape[1:]), values.dtype), into, values)
 
 
-def _product(values: Array, pattern: Array, dense: Array, rows: int) -> Array:
-    """A sparse matrix ``(*batch, rows, K)`` times ``(*batch, K, *)``."""
+def _product(values: Array, pattern: Array, dense: Array, rows: int, swapped: bool) -> Array:
+    """A sparse matrix ``(*batch, rows, K)``, or its transpose if ``swapped``, times ``(*batch, K, *)``."""
     *batch, row, column = tuple(pattern)
+    if swapped:
+        row, column = column, row
     terms = values.reshape(-1, *[1] * (dense.ndim - len(batch) - 1)) * dense[(*batch, column)]
     out = jnp.zeros((*dense.shape[: len(batch)], rows, *dense.shape[len(batch) + 1 :]), terms.dtype)
     return out.at[(*batch, row)].add(terms)
@@ -57,7 +59,7 @@ def _counts(into: Array, count: int) -> Array:
 
 
 def _means(values: Array, pattern: Array, dense: Array, rows: int) -> Array:
-    sums = _product(values, pattern, dense, rows)
+    sums = _product(values, pattern, dense, rows, False)
     return sums / jnp.maximum(_counts(pattern[0], rows), 1)[:, None].astype(sums.dtype)
 
 

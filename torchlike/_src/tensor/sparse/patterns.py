@@ -10,7 +10,13 @@ import numpy as np
 
 
 def flat(pattern: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Each column as one number, in the order of the elements."""
+    """Each column as one number, in the order of the elements.
+
+    Raises:
+        RuntimeError: if there are more places than 64 bits can count.
+    """
+    if prod(size) >= 2**63:
+        raise RuntimeError(f"a sparse tensor of size {list(size)} has more places than 64 bits can count")
     out = np.zeros(pattern.shape[1], np.int64)
     for row, n in zip(pattern, size, strict=True):
         out = out * n + row

@@ -200,8 +200,9 @@ def multiply(a: Any, b: Any) -> Any:
         return _multiply_sparse(a, b)
     if isinstance(a, SparseTensor):
         pattern, values = a._elements()
-        return record(kernels.product, (values, pattern, b, a._size[0]))
-    return ops.t(multiply(transposed(b), ops.t(a)))
+        return record(kernels.product, (values, pattern, b, a._size[0], False))
+    pattern, values = b._elements()
+    return ops.t(record(kernels.product, (values, pattern, ops.t(a), b._size[1], True)))
 
 
 def _multiply_sparse(a: SparseTensor, b: SparseTensor) -> SparseTensor:
@@ -246,14 +247,10 @@ def _bmm(kernel: Kernel, input: Any, mat2: Any) -> Any:
         )
     _check_product(input, mat2)
     pattern, values = input._elements()
-    return record(kernels.product, (values, pattern, mat2, input._size[1]))
+    return record(kernels.product, (values, pattern, mat2, input._size[1], False))
 
 
 # Shape
-
-
-def transposed(s: SparseTensor) -> SparseTensor:
-    return permuted(s, (*range(s.ndim - 2), s.ndim - 1, s.ndim - 2))
 
 
 def permuted(s: SparseTensor, dims: tuple[int, ...]) -> SparseTensor:
@@ -406,9 +403,9 @@ def _sum(kernel: Kernel, input: SparseTensor, dim: Any, keepdim: bool, dtype: An
 def reduced(s: SparseTensor, dims: Sequence[int], keepdim: bool, dtype: Any) -> Any:
     """Sums over ``dims`` (all, if none is named); dense if no dimension of the pattern is left."""
     n, m = s.ndim, s.sparse_dim()
-    over = sorted({wrap_dim(d, n) for d in dims}) if len(dims) else list(range(n))
-    if len(over) != max(len(dims), len(over) if not len(dims) else 0):
-        raise RuntimeError("dim appears multiple times in the list of dims")
+    over = sorted({wrap_dim(d, n) for d in dims}) or list(range(n))
+    if len(over) < len(dims):
+        raise RuntimeError(f"a dimension appears more than once in dim={list(dims)}")
     inner = [d - m + 1 for d in over if d >= m]
     values = ops.sum(s._data, inner, keepdim, dtype=dtype) if inner else ops.sum(ops.unsqueeze(s._data, 0), 0, dtype=dtype)
     kept = [d for d in range(m) if d not in over]
