@@ -102,7 +102,7 @@ def _select_range(input: Any, dim: int, index: Any, *_: Any) -> None:
             raise IndexError("index out of range in self")
 
 
-@op("index_select", out=True, saves=("index",), host=_host_select)
+@op("index_select", out="index_select(): self and result must have the same scalar type", saves=("index",), host=_host_select)
 @checked(_select_range)
 def index_select(input: Array, dim: int, index: Array) -> Array:
     """The slices of ``input`` at the places ``index``, a vector, of ``dim``."""

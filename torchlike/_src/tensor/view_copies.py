@@ -9,7 +9,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from torchlike._src.operators.registry import composite
+from torchlike._src.operators.registry import EXACT, composite
+from torchlike._src.operators.support import other_dtype
 from torchlike._src.tensor import layouts, view_functions as views
 from torchlike._src.tensor.conversion import clone
 from torchlike._src.tensor.core import Tensor
@@ -22,6 +23,8 @@ def copied(name: str, made: Any, out: Any) -> Any:
         copy = clone(made, memory_format=layouts.contiguous_format)
         if out is None:
             return copy
+        if out.dtype is not copy.dtype:
+            raise other_dtype(EXACT, copy.dtype.np, out.dtype.np)
         deliver(name, copy, out)
         return out
     if out is None:
