@@ -59,6 +59,8 @@ def test_out_of_another_dtype(call, dtype):
         Case("Tensor.float_power_", A, 2, raises=RuntimeError, message="equal"),
         Case("Tensor.float_power_", A.double(), 2j, raises=RuntimeError, message="equal"),
         Case("Tensor.float_power_", A.double(), 2),
+        Case("Tensor.abs_", torch.complex(A, B), raises=RuntimeError, message="equal"),
+        Case("Tensor.eq_", torch.complex(A, B), 1),
         Case("float_power", A, B.abs()),
         Case("_chunk_cat", [A, A[0]], -1, 3, raises=RuntimeError, message="equal"),
         Case("_chunk_cat", [A, A[0]], 1, 3, raises=RuntimeError, message="equal"),

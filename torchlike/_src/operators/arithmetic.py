@@ -120,13 +120,16 @@ def _host_by_scalar(function: Callable[..., Any], mode: str) -> Callable[[Any, A
     return lambda input, other: np.asarray(apply(input, other))
 
 
+_host_product = _host_by_scalar(np.multiply, "common")
+
+
 def _number_second(input: Any, other: Any) -> tuple[Any, Any]:
     return (input, other) if is_array(input) else (other, input)
 
 
 @op(
     "mul", "multiply", inplace=True, out=True, operators=("__mul__", "__rmul__", "__imul__"),
-    host=lambda input, other: _host_by_scalar(np.multiply, "common")(*_number_second(input, other)),
+    host=lambda input, other: _host_product(*_number_second(input, other)),
     saves=("input:other", "other:input"),
 )  # fmt: skip
 def mul(input: Operand, other: Operand) -> Array:

@@ -176,6 +176,8 @@ def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     have, made = self._aval(), result._aval()
     if made.shape != have.shape:
         raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
+    if made.dtype != have.dtype and promotion.is_complex(have.dtype) and promotion.is_floating(made.dtype):
+        raise RuntimeError(f"In-place {kernel.name} is not supported for complex tensors.")
     result = fit_dtype(result, have.dtype)
     node = result._node
     if node is not None and kernel.saves and node.trie is not None:
