@@ -116,8 +116,16 @@ def _by_scalar(function: Callable[..., Any], mode: str) -> Callable[[Any, Any], 
 
 
 def _host_by_scalar(function: Callable[..., Any], mode: str) -> Callable[[Any, Any], Any]:
-    apply = _by_scalar(on_host(function), mode)
-    return lambda input, other: np.asarray(apply(input, other))
+    plain = on_host(function)
+    apply = _by_scalar(plain, mode)
+
+    def host(input: Any, other: Any) -> Any:
+        if input.__class__ is np.ndarray and input.dtype.kind == "f" and input.dtype.itemsize > 2:  # nothing to promote
+            if other.__class__ in (float, int) or (other.__class__ is np.ndarray and other.dtype == input.dtype):
+                return plain(input, other)
+        return np.asarray(apply(input, other))
+
+    return host
 
 
 _host_product = _host_by_scalar(np.multiply, "common")
