@@ -70,7 +70,16 @@ for _name, _view in {
     "view_as_complex": views.view_as_complex, "view_as_real": views.view_as_real,
 }.items():  # fmt: skip
     _declare(f"{_name}_copy", _view)
-_declare("narrow_copy", views.narrow, method=True)
+
+
+def _narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """`narrow`, with the error of torch's kernel for a dimension too far."""
+    if input.ndim and dim >= input.ndim:
+        raise RuntimeError(f"narrow_copy: expected dim < {input.ndim} for an input of {input.ndim} dimensions, got {dim}")
+    return views.narrow(input, dim, start, length)
+
+
+_declare("narrow_copy", _narrow, method=True)
 
 
 @composite("as_strided_scatter")
