@@ -135,7 +135,7 @@ def _bicubic(input: Array, places: list[Array], padding_mode: str, align_corners
     weights = [_cubic_weights(p - base) for p, base in zip(places, low, strict=True)]
     total = None
     for i in range(4):  # row by row, each rounded, as in torch
-        row = None
+        row: Any = None
         for j in range(4):
             taps = [
                 _into(base + offset - 1, size, padding_mode, align_corners)
