@@ -92,3 +92,22 @@ def test_einsum_of_one_operand_sums_as_sum(equation, dtype):
 @pytest.mark.parametrize("dtype", [torch.int16, torch.float32])
 def test_logspace_of_integers_has_whole_exponents(start, end, steps, dtype):
     agree(lambda lib: lib.logspace(start, end, steps, dtype=getattr(lib, str(dtype).removeprefix("torch."))))
+
+
+@table(
+    [
+        *(Case("unravel_index", ints(4, high=6, dtype=d), (2, 3)) for d in (torch.int64, torch.int16, torch.uint8)),
+        *(Case("Tensor.sum_to_size", ints(2, 3, dtype=d), s) for d in (torch.int16, torch.bool) for s in ((1, 3), (2, 3))),
+        *(Case("Tensor.sum_to_size", ints(dtype=d), ()) for d in (torch.int16, torch.bool)),
+        Case("unravel_index", torch.ones(2), 3, raises=TypeError),
+        Case("unravel_index", ints(2), (2.0, 3), raises=TypeError, message="equal"),
+        Case("unravel_index", ints(2), (-1, 3), raises=ValueError, message="equal"),
+    ]
+)
+def test_integers_that_become_int64(case):
+    check(case)
+
+
+@table([Case("special.zeta", ints(7, 1, low=-2, high=4), torch.tensor([-2.5, -2.0, -1.0, 0.0, 0.5, 2.0]))])
+def test_zeta_at_its_poles(case):
+    check(case)

@@ -1,6 +1,7 @@
 """Sampling of images against real torch."""
 
 import pytest
+import torch
 
 from tests.differential import Case, agree, check, ints, randn, table
 
@@ -28,6 +29,12 @@ CASES = [
     Case(G, randn(1, 3, 4, 4), randn(1, 2, 2, 2), mode="x", raises=ValueError, message="equal"),
     Case(G, randn(1, 3, 4, 4), randn(1, 2, 2, 2), padding_mode="x", raises=ValueError, message="equal"),
     Case(G, randn(1, 3, 4, 4), randn(1, 2, 2, 2).double(), align_corners=False, raises=RuntimeError, message="equal"),
+    *(
+        Case(G, IMAGE.to(d), PLACES.to(d), mode=m, padding_mode=p, align_corners=True, grad=False)  # rounded step by step
+        for d in (torch.float16, torch.bfloat16)
+        for m in ("bilinear", "bicubic")
+        for p in ("zeros", "border", "reflection")
+    ),
     Case(G, VOLUME, PLACES3, mode="bicubic", align_corners=False, raises=RuntimeError, message="equal"),
     Case(G, randn(1, 3, 0, 4), randn(1, 2, 2, 2), align_corners=False, raises=RuntimeError, message="equal"),
     Case(A, randn(1, 3, 3), (1, 3, 4, 4), align_corners=False, raises=ValueError, message="equal"),

@@ -21,7 +21,7 @@ from torchlike._src.operators.nn_checks import (
     scalar_type,
 )
 from torchlike._src.operators.numbers import fitting
-from torchlike._src.operators.registry import Array, Number, composite, op, ops
+from torchlike._src.operators.registry import FOUND, Array, Number, composite, op, ops
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
@@ -163,7 +163,7 @@ def functional_celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> An
     return _apply("celu", inplace, input, alpha)
 
 
-@op("nn.functional.gelu", "_C._nn.gelu", out=True, saves=("input",))
+@op("nn.functional.gelu", "_C._nn.gelu", out=FOUND, saves=("input",))
 def gelu(input: Array, *, approximate: str = "none") -> Array:
     """``x * Phi(x)`` with the normal distribution function ``Phi``, or its approximation by ``"tanh"``.
 
@@ -251,7 +251,7 @@ def functional_hardsigmoid(input: Any, inplace: bool = False) -> Any:
     return _apply("_C._nn.hardsigmoid", inplace, input)
 
 
-@op("hardshrink", "nn.functional.hardshrink", out=True, saves=("input", "~input"))
+@op("hardshrink", "nn.functional.hardshrink", out=FOUND, saves=("input", "~input"))
 def hardshrink(input: Array, lambd: Number = 0.5) -> Array:
     """``input``, and 0 where its magnitude is at most ``lambd``."""
     require_floating(input, "hardshrink_cpu")
@@ -259,7 +259,7 @@ def hardshrink(input: Array, lambd: Number = 0.5) -> Array:
     return jnp.where((input >= -bound) & (input <= bound), jnp.zeros((), input.dtype), input)
 
 
-@op("nn.functional.softshrink", "_C._nn.softshrink", out=True, saves=("input", "~input"))
+@op("nn.functional.softshrink", "_C._nn.softshrink", out=FOUND, saves=("input", "~input"))
 def softshrink(input: Array, lambd: Number = 0.5) -> Array:
     """``input`` moved towards 0 by ``lambd``, and 0 where its magnitude is at most that.
 
@@ -396,7 +396,7 @@ def logsigmoid(input: Array) -> Array:
     return (-jnp.logaddexp(-x, jnp.zeros((), x.dtype))).astype(input.dtype)
 
 
-@op("nn.functional.softplus", "_C._nn.softplus", out=True, saves=("input",))
+@op("nn.functional.softplus", "_C._nn.softplus", out=FOUND, saves=("input",))
 def softplus(input: Array, beta: Number = 1.0, threshold: Number = 20.0) -> Array:
     """``log(1 + exp(beta * x)) / beta``, and ``x`` itself where ``beta * x > threshold``."""
     require_floating(input, "softplus_cpu")

@@ -11,7 +11,7 @@ from jax import lax
 from torchlike._src.operators.nn_checks import rounded
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, cpp_name, promote, to_float
-from torchlike._src.operators.registry import Array, Number, Operand, composite, op, ops
+from torchlike._src.operators.registry import FOUND, Array, Number, Operand, composite, is_tensor, op, ops
 from torchlike._src.operators.support import (
     as_dtype,
     broadcast_shapes,
@@ -20,6 +20,7 @@ from torchlike._src.operators.support import (
     is_number,
     on_host,
     operands,
+    other_dtype,
     refuse,
     underivable,
     widen,
@@ -115,8 +116,19 @@ def _by_scalar(function: Callable[..., Any], mode: str) -> Callable[[Any, Any], 
 
 
 def _host_by_scalar(function: Callable[..., Any], mode: str) -> Callable[[Any, Any], Any]:
-    apply = _by_scalar(on_host(function), mode)
-    return lambda input, other: np.asarray(apply(input, other))
+    plain = on_host(function)
+    apply = _by_scalar(plain, mode)
+
+    def host(input: Any, other: Any) -> Any:
+        if input.__class__ is np.ndarray and input.dtype.kind == "f" and input.dtype.itemsize > 2:  # nothing to promote
+            if other.__class__ in (float, int) or (other.__class__ is np.ndarray and other.dtype == input.dtype):
+                return plain(input, other)
+        return np.asarray(apply(input, other))
+
+    return host
+
+
+_host_product = _host_by_scalar(np.multiply, "common")
 
 
 def _number_second(input: Any, other: Any) -> tuple[Any, Any]:
@@ -125,7 +137,7 @@ def _number_second(input: Any, other: Any) -> tuple[Any, Any]:
 
 @op(
     "mul", "multiply", inplace=True, out=True, operators=("__mul__", "__rmul__", "__imul__"),
-    host=lambda input, other: _host_by_scalar(np.multiply, "common")(*_number_second(input, other)),
+    host=lambda input, other: _host_product(*_number_second(input, other)),
     saves=("input:other", "other:input"),
 )  # fmt: skip
 def mul(input: Operand, other: Operand) -> Array:
@@ -384,13 +396,40 @@ def _integer_pow(xp: Any, base: Any, exponent: Any) -> Any:
     return xp.where(negative, reciprocal, result)
 
 
-@op("float_power", promote="common", inplace=True, out=True, grad_name=_pow_grad_name)
-def float_power(input: Operand, exponent: Operand) -> Array:
+@op(
+    "_float_power",
+    promote="common",
+    method=False,
+    inplace=True,
+    out="the output given to float_power has dtype {Given} but the operation's result requires dtype {Made}",
+    grad_name=_pow_grad_name,
+)
+def _float_power(input: Operand, exponent: Operand) -> Array:
     """``input ** exponent`` in float64, or complex128."""
     arrays = [v for v in (input, exponent) if is_array(v)]
     complex_ = any(CATEGORY[np.dtype(a.dtype)] == COMPLEX for a in arrays)
     dtype = np.dtype(np.complex128 if complex_ else np.float64)
     return pow(*(as_dtype(v, dtype) if is_array(v) else v for v in (input, exponent)))
+
+
+@composite("float_power")
+def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
+    """``input ** exponent`` in float64, or complex128."""
+    return ops._float_power(input, exponent, **({} if out is None else {"out": out}))
+
+
+@composite("_float_power_in_place", method="float_power_")
+def _float_power_in_place(input: Any, exponent: Any) -> Any:
+    """`float_power`, written into ``input``, which must have the dtype of the result."""
+    complex_ = any(isinstance(x, complex) or (is_tensor(x) and x.is_complex()) for x in (input, exponent))
+    wanted = np.dtype(np.complex128 if complex_ else np.float64)
+    if input.dtype.np != wanted:
+        raise other_dtype(
+            "the base given to float_power_ has dtype {Given} but the operation's result requires dtype {Made}",
+            wanted,
+            input.dtype.np,
+        )
+    return ops._float_power_(input, exponent)
 
 
 @op("square", promote="common", inplace=True, out=True, saves=("input",), grad_name="PowBackward0")
@@ -448,7 +487,7 @@ def lerp(input: Array, end: Array, weight: Operand) -> Array:
     return jnp.where(jnp.abs(weight) < 0.5, input + weight * step, end - step * (1 - weight)).astype(dtype)
 
 
-@op("neg", "negative", inplace=True, out=True, operators=("__neg__",), host=on_host(np.negative, but="b"), saves=())
+@op("neg", "negative", inplace=True, out=FOUND, operators=("__neg__",), host=on_host(np.negative, but="b"), saves=())
 def neg(input: Array) -> Array:
     """``-input``."""
     if CATEGORY[np.dtype(input.dtype)] == BOOL:

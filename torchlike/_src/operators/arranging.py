@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._src.operators.registry import Array, composite, is_tensor, op, ops
+from torchlike._src.operators.registry import EXACT, Array, composite, is_tensor, op, ops
 from torchlike._src.operators.support import normalize_dim, normalize_dims
 
 
@@ -180,7 +180,7 @@ def select_scatter(input: Array, src: Array, dim: int, index: int) -> Array:
     return input.at[at].set(src.astype(input.dtype))
 
 
-@op("slice_scatter", out=True, saves=())
+@op("slice_scatter", out=EXACT, saves=())
 def slice_scatter(
     input: Array, src: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, scalar_type
-from torchlike._src.operators.registry import Array, Operand, composite, op, ops
+from torchlike._src.operators.registry import FOUND, Array, Operand, composite, op, ops
 from torchlike._src.operators.support import on_host, operands, refuse
 
 
@@ -149,7 +149,7 @@ def _truth(input: Array, other: Array) -> tuple[Array, Array]:
     return operands(input.astype(bool), other.astype(bool))
 
 
-@op("bitwise_not", inplace=True, out=True, differentiable=False, host=on_host(np.invert))
+@op("bitwise_not", inplace=True, out=FOUND, differentiable=False, host=on_host(np.invert))
 def bitwise_not(input: Array) -> Array:
     """The complement of the bits; of bools the negation."""
     refuse("bitwise_not_cpu", input, FLOAT, COMPLEX)

@@ -147,7 +147,13 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     return ops._tensordot(a, b, first, second, **({} if out is None else {"out": out}))
 
 
-@op("_tensordot", method=False, out=True, grad_name="ViewBackward0", saves=("a:b", "b:a"))
+@op(
+    "_tensordot",
+    method=False,
+    out="tensordot: Expected the output tensor to have dtype {Made}, but got an output tensor with dtype {Given}",
+    grad_name="ViewBackward0",
+    saves=("a:b", "b:a"),
+)
 def _tensordot(a: Array, b: Array, first: tuple[int, ...], second: tuple[int, ...]) -> Array:
     if len(first) != len(second):
         raise RuntimeError("both dimension lists should have same length")

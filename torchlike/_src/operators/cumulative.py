@@ -60,19 +60,19 @@ def _running(input: Array, dim: int, kernel: str, better: Callable[[Array, Array
     return jnp.take_along_axis(input, index, axis, mode="promise_in_bounds"), index
 
 
-@op("cummax", out=True, returns=("values", "indices"), saves=("input", "indices"))
+@op("cummax", out="expected scalar_type {Made} but found {Given}", returns=("values", "indices"), saves=("input", "indices"))
 def cummax(input: Array, dim: int) -> tuple[Array, Array]:
     """The maximum of the elements up to each one along ``dim``, and where it is."""
     return _running(input, dim, "cummax_cpu", lambda new, old: new >= old)
 
 
-@op("cummin", out=True, returns=("values", "indices"), saves=("input", "indices"))
+@op("cummin", out="expected scalar_type {Made} but found {Given}", returns=("values", "indices"), saves=("input", "indices"))
 def cummin(input: Array, dim: int) -> tuple[Array, Array]:
     """The minimum of the elements up to each one along ``dim``, and where it is."""
     return _running(input, dim, "cummin_cpu", lambda new, old: new <= old)
 
 
-@op("logcumsumexp", out=True, saves=("input", "result"))
+@op("logcumsumexp", out="expected scalar_type {Made} but found {Given}", saves=("input", "result"))
 def logcumsumexp(input: Array, dim: int) -> Array:
     """``log(cumsum(exp(input)))`` along ``dim`` without overflow."""
     axis = normalize_dim(dim, input.ndim)

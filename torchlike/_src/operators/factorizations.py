@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type, to_complex
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
 from torchlike._src.operators.support import into, unbroadcast
 
 _LOW = ("float16", "bfloat16")
@@ -129,7 +129,7 @@ def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False, out:
 def _cholesky(name: str, A: Any, upper: bool, out: Any) -> Any:
     L, info = ops._cholesky_ex(A, upper)
     raise_for(info, _NOT_POSITIVE.format(name=name))
-    return into(out, L)
+    return into(out, L, cast=name == "cholesky")
 
 
 @composite("linalg.cholesky", method=False)
@@ -190,7 +190,7 @@ def cholesky_inverse(input: Array, upper: bool = False) -> Array:
 _QR_MODES = {"reduced": False, "complete": True, "r": False}
 
 
-@op("linalg.qr", method=False, out=True, returns=("Q", "R"), saves=("Q", "R"), grad_name="LinalgQrBackward0")
+@op("linalg.qr", method=False, out=EXACT, returns=("Q", "R"), saves=("Q", "R"), grad_name="LinalgQrBackward0")
 def linalg_qr(A: Array, mode: str = "reduced") -> tuple[Array, Array]:
     """``A = Q @ R`` with orthonormal columns in ``Q`` and an upper triangular ``R``."""
     if mode not in _QR_MODES:
@@ -223,7 +223,7 @@ def _full_svd(A: Array) -> tuple[Array, Array, Array]:
 
 
 @op(
-    "linalg.svd", method=False, out=True, returns=("U", "S", "Vh"), saves=("U", "S", "Vh"),
+    "linalg.svd", method=False, out=EXACT, returns=("U", "S", "Vh"), saves=("U", "S", "Vh"),
     grad_name="LinalgSvdBackward0",
 )  # fmt: skip
 def linalg_svd(A: Array, full_matrices: bool = True, *, driver: str | None = None) -> tuple[Array, Array, Array]:
@@ -232,14 +232,14 @@ def linalg_svd(A: Array, full_matrices: bool = True, *, driver: str | None = Non
     return _full_svd(A) if full_matrices else tuple(jnp.linalg.svd(A, full_matrices=False))
 
 
-@op("linalg.svdvals", method=False, out=True, grad_name="LinalgSvdBackward0")
+@op("linalg.svdvals", method=False, out=EXACT, grad_name="LinalgSvdBackward0")
 def svdvals(A: Array, *, driver: str | None = None) -> Array:
     """The singular values, in descending order."""
     check_matrix("linalg.svdvals", A)
     return jnp.linalg.svd(A, compute_uv=False)
 
 
-@op("svd", out=True, returns=("U", "S", "V"), grad_name="LinalgSvdBackward0")
+@op("svd", out=EXACT, returns=("U", "S", "V"), grad_name="LinalgSvdBackward0")
 def svd(input: Array, some: bool = True, compute_uv: bool = True) -> tuple[Array, Array, Array]:
     """``input = U @ diag(S) @ V.mH``, by the older name, which returns ``V``."""
     check_matrix("linalg.svd", input)
@@ -259,7 +259,7 @@ def _uplo(UPLO: str) -> bool:
 
 
 @op(
-    "linalg.eigh", method=False, out=True, returns=("eigenvalues", "eigenvectors"),
+    "linalg.eigh", method=False, out=EXACT, returns=("eigenvalues", "eigenvectors"),
     saves=("eigenvalues", "eigenvectors"), grad_name="LinalgEighBackward0",
 )  # fmt: skip
 def eigh(A: Array, UPLO: str = "L") -> tuple[Array, Array]:
@@ -270,7 +270,7 @@ def eigh(A: Array, UPLO: str = "L") -> tuple[Array, Array]:
     return values, vectors
 
 
-@op("linalg.eigvalsh", method=False, out=True, grad_name="LinalgEighBackward0")
+@op("linalg.eigvalsh", method=False, out=EXACT, grad_name="LinalgEighBackward0")
 def eigvalsh(A: Array, UPLO: str = "L") -> Array:
     """The eigenvalues of Hermitian matrices, ascending."""
     return eigh(A, UPLO)[0]
@@ -350,14 +350,14 @@ def lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False, out:
     return into(out, ops._lu_factor_ex(A, pivot))
 
 
-@op("linalg.lu_factor", method=False, out=True, returns=("LU", "pivots"), grad_name="LinalgLuFactorExBackward0")
+@op("linalg.lu_factor", method=False, out=EXACT, returns=("LU", "pivots"), grad_name="LinalgLuFactorExBackward0")
 def lu_factor(A: Array, *, pivot: bool = True) -> tuple[Array, Array]:
     """``L`` and ``U`` in one matrix, and the pivots: which row was swapped with which, from 1."""
     LU, pivots, _ = _lu_factor_ex(A, pivot)
     return LU, pivots
 
 
-@op("linalg.lu", method=False, out=True, returns=("P", "L", "U"), grad_name="LinalgLuBackward0")
+@op("linalg.lu", method=False, out=EXACT, returns=("P", "L", "U"), grad_name="LinalgLuBackward0")
 def lu(A: Array, *, pivot: bool = True) -> tuple[Array, Array, Array]:
     """``A = P @ L @ U``: a permutation, a unit lower and an upper triangular matrix."""
     if not pivot:
@@ -371,7 +371,7 @@ def lu(A: Array, *, pivot: bool = True) -> tuple[Array, Array, Array]:
     return P, L, jnp.triu(LU[..., :k, :])
 
 
-@op("linalg.lu_solve", method=False, out=True, saves=("LU", "pivots", "result"), grad_name="LinalgLuSolveBackward0")
+@op("linalg.lu_solve", method=False, out=EXACT, saves=("LU", "pivots", "result"), grad_name="LinalgLuSolveBackward0")
 def lu_solve(LU: Array, pivots: Array, B: Array, *, left: bool = True, adjoint: bool = False) -> Array:
     """``X`` with ``A @ X = B`` (or ``X @ A = B``), given what `lu_factor` returns."""
     permutation = lax.linalg.lu_pivots_to_permutation(pivots - 1, LU.shape[-1])

@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._src.operators.promotion import CATEGORY, INTEGER
 from torchlike._src.operators.registry import Array, Arrays, composite, op, ops
 from torchlike._src.operators.support import broadcast_shapes, checked, into, normalize_dim
 
@@ -101,7 +102,7 @@ def _select_range(input: Any, dim: int, index: Any, *_: Any) -> None:
             raise IndexError("index out of range in self")
 
 
-@op("index_select", out=True, saves=("index",), host=_host_select)
+@op("index_select", out="index_select(): self and result must have the same scalar type", saves=("index",), host=_host_select)
 @checked(_select_range)
 def index_select(input: Array, dim: int, index: Array) -> Array:
     """The slices of ``input`` at the places ``index``, a vector, of ``dim``."""
@@ -252,9 +253,19 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
 
 @composite("unravel_index", method=False)
 def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
-    """Flat indices as a tuple of indices into ``shape``."""
+    """Flat indices as a tuple of indices into ``shape``, of dtype int64."""
+    if CATEGORY[indices.dtype.np] != INTEGER:
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    if not isinstance(shape, (int, Sequence)):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    for size in sizes:
+        if not isinstance(size, int):
+            raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(size)}")
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
     found = []
+    indices = indices.long()
     for size in reversed(sizes):
         found.append(indices % size)
         indices = ops.div(indices, size, rounding_mode="floor")

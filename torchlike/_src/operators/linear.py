@@ -4,10 +4,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._src.operators.nn_checks import c_type, on_cpu, opmath, rounded, scalar_type, sizes
-from torchlike._src.operators.registry import Array, op
+from torchlike._src.operators.registry import EXACT, Array, op
 
 
-@op("nn.functional.linear", "_C._nn.linear", out=True, saves=("input:weight", "weight:input"), grad_name="AddmmBackward0")
+@op("nn.functional.linear", "_C._nn.linear", out=EXACT, saves=("input:weight", "weight:input"), grad_name="AddmmBackward0")
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """``input @ weight.T + bias``.
 

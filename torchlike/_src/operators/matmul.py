@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, scalar_type, type_name
-from torchlike._src.operators.registry import Array, Arrays, Number, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, Arrays, Number, composite, op, ops
 from torchlike._src.operators.support import as_dtype, broadcast_shapes, is_number, refuse, widen
 
 _MATRIX = (((1,), (0,)), ((), ()))
@@ -47,7 +47,7 @@ def _host_mm(input: Any, mat2: Any) -> Any:
     return np.asarray(input @ mat2).astype(input.dtype, copy=False)  # NumPy makes float32 of bfloat16
 
 
-@op("mm", out=True, saves=("input:mat2", "mat2:input"), host=_host_mm)
+@op("mm", out=EXACT, saves=("input:mat2", "mat2:input"), host=_host_mm)
 def mm(input: Array, mat2: Array) -> Array:
     """The product of matrices ``(N, K)`` and ``(K, M)``: ``(N, M)``."""
     _check_mm(input, mat2)
@@ -92,14 +92,14 @@ def _host_dot(input: Any, tensor: Any) -> Any:
     return np.asarray(input @ tensor).astype(input.dtype, copy=False)  # NumPy makes float32 of bfloat16
 
 
-@op("dot", out=True, saves=("input:tensor", "tensor:input"), host=_host_dot)
+@op("dot", out="result dtype {Given} does not match input dtype {Made}", saves=("input:tensor", "tensor:input"), host=_host_dot)
 def dot(input: Array, tensor: Array) -> Array:
     """The sum of the products of two vectors ``(N,)``."""
     _check_dot(input, tensor)
     return lax.dot_general(input, tensor, (((0,), (0,)), ((), ())))
 
 
-@op("vdot", out=True, saves=("input:other", "other:input"))
+@op("vdot", out="result dtype {Given} does not match input dtype {Made}", saves=("input:other", "other:input"))
 def vdot(input: Array, other: Array) -> Array:
     """`dot` with the conjugate of ``input``."""
     return dot(jnp.conj(input), other)
@@ -126,7 +126,7 @@ def _host_bmm(input: Any, mat2: Any) -> Any:
     return np.asarray(input @ mat2).astype(input.dtype, copy=False)  # NumPy makes float32 of bfloat16
 
 
-@op("bmm", out=True, saves=("input:mat2", "mat2:input"), host=_host_bmm)
+@op("bmm", out=EXACT, saves=("input:mat2", "mat2:input"), host=_host_bmm)
 def bmm(input: Array, mat2: Array) -> Array:
     """The products of matrices ``(B, N, K)`` and ``(B, K, M)``, pair by pair: ``(B, N, M)``."""
     _check_bmm(input, mat2)
@@ -232,7 +232,12 @@ def outer(input: Array, vec2: Array) -> Array:
     return input[:, None] * vec2[None, :]
 
 
-@op("inner", out=True, saves=("input:other", "other:input"), grad_name="ViewBackward0")
+@op(
+    "inner",
+    out="tensordot: Expected the output tensor to have dtype {Made}, but got an output tensor with dtype {Given}",
+    saves=("input:other", "other:input"),
+    grad_name="ViewBackward0",
+)
 def inner(input: Array, other: Array) -> Array:
     """The sums of products along the last dimension of both; with a 0-d tensor the product."""
     if input.ndim == 0 or other.ndim == 0:
@@ -278,7 +283,7 @@ def _same_dtype(input: Any, other: Any) -> None:
         raise RuntimeError(f"self and mat2 must have the same dtype, but got {a} and {b}")
 
 
-@op("addmm", inplace=True, out=True, saves=("mat1:mat2", "mat2:mat1"))
+@op("addmm", inplace=True, out=EXACT, saves=("mat1:mat2", "mat2:mat1"))
 def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Number = 1, alpha: Number = 1) -> Array:
     """``beta * input + alpha * (mat1 @ mat2)``, ``input`` broadcast to ``(N, M)``."""
     for name, m in (("mat1", mat1), ("mat2", mat2)):
@@ -291,7 +296,7 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Number = 1, alpha: Nu
     return _plus(input, _product(mat1, mat2, _MATRIX), beta, alpha).astype(input.dtype)
 
 
-@op("addmv", inplace=True, out=True, saves=("mat:vec", "vec:mat"))
+@op("addmv", inplace=True, out=EXACT, saves=("mat:vec", "vec:mat"))
 def addmv(input: Array, mat: Array, vec: Array, *, beta: Number = 1, alpha: Number = 1) -> Array:
     """``beta * input + alpha * (mat @ vec)``."""
     if mat.ndim != 2 or vec.ndim != 1 or input.ndim > 1:
@@ -320,7 +325,7 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Num
     return _plus(input, vec1[:, None] * vec2[None, :], beta, alpha).astype(input.dtype)
 
 
-@op("baddbmm", inplace=True, out=True, saves=("batch1:batch2", "batch2:batch1"))
+@op("baddbmm", inplace=True, out=EXACT, saves=("batch1:batch2", "batch2:batch1"))
 def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alpha: Number = 1) -> Array:
     """``beta * input + alpha * (batch1 @ batch2)``, matrices ``(B, N, K)`` and ``(B, K, M)``."""
     if not input.dtype == batch1.dtype == batch2.dtype:
@@ -347,7 +352,13 @@ def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alph
     return _plus(input, _product(batch1, batch2, (((0, 2), (0, 1)), ((), ()))), beta, alpha).astype(input.dtype)
 
 
-@op("linalg.multi_dot", "_multi_dot", method=False, out=True, grad_name="ViewBackward0")
+@op(
+    "linalg.multi_dot",
+    "_multi_dot",
+    method=False,
+    out="multi_dot(): expected out tensor to have dtype {made} but got {given}",
+    grad_name="ViewBackward0",
+)
 def multi_dot(tensors: Arrays) -> Array:
     """The product of a chain of matrices, in the cheapest order; the ends may be vectors."""
     if len(tensors) < 2:
@@ -393,7 +404,13 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     return matrices[0] if len(matrices) == 1 else ops["linalg.multi_dot"](matrices, **({} if out is None else {"out": out}))
 
 
-@op("linalg.vecdot", method=False, out=True, saves=("x:y", "y:x"), promote="common")
+@op(
+    "linalg.vecdot",
+    method=False,
+    out="linalg.vecdot: Expected out of dtype{Made} but found {Given}",
+    saves=("x:y", "y:x"),
+    promote="common",
+)
 def vecdot(x: Array, y: Array, *, dim: int = -1) -> Array:
     """The sums of ``conj(x) * y`` along ``dim``."""
     broadcast_shapes(x.shape, y.shape)

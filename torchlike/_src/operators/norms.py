@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, scalar_type
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
 from torchlike._src.operators.rounding import abs as modulus
 from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, widen
 
@@ -52,7 +52,7 @@ def _check_dtype(name: str, x: Array, dtype: np.dtype | None) -> Array:
     return x.astype(dtype)
 
 
-@op("linalg.vector_norm", out=True, saves=("input", "result"), grad_name="LinalgVectorNormBackward0")
+@op("linalg.vector_norm", out=EXACT, saves=("input", "result"), grad_name="LinalgVectorNormBackward0")
 def vector_norm(input: Array, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """``sum(|x| ** ord) ** (1 / ord)`` over ``dim``, or of all elements; the limits for ±inf, a count for 0."""
     x = _check_dtype("linalg.vector_norm", input, dtype)
@@ -86,7 +86,12 @@ def matrix_norm(
     return ops._matrix_norm(input, ord, dim, keepdim, dtype=dtype, **({} if out is None else {"out": out}))
 
 
-@op("_matrix_norm", method=False, out=True, grad_name="LinalgVectorNormBackward0")
+@op(
+    "_matrix_norm",
+    method=False,
+    out="linalg.matrix_norm expected out tensor dtype {Made} but got: {Given}",
+    grad_name="LinalgVectorNormBackward0",
+)
 def _matrix_norm(input: Array, ord: Any, dim: tuple[int, ...], keepdim: bool, *, dtype: np.dtype | None = None) -> Array:
     name = "linalg.matrix_norm"
     if input.ndim < 2:
@@ -154,7 +159,7 @@ def dist(input: Array, other: Array, p: float = 2) -> Array:
     return vector_norm(input - other, p)
 
 
-@op("renorm", inplace=True, out=True, saves=("input",))
+@op("renorm", inplace=True, out=EXACT, saves=("input",))
 def renorm(input: Array, p: float, dim: int, maxnorm: float) -> Array:
     """The slices along ``dim`` whose ``p``-norm exceeds ``maxnorm``, scaled down to it."""
     axis = normalize_dim(dim, input.ndim)

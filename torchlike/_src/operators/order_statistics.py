@@ -103,7 +103,12 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tupl
     return _element(input, index, axis, keepdim)
 
 
-@op("mode", out=True, returns=("values", "indices"), saves=("indices",))
+@op(
+    "mode",
+    out="expected scalar type '{Made}' but got '{Given}' for values output",
+    returns=("values", "indices"),
+    saves=("indices",),
+)
 def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The most frequent value along ``dim``, the smallest of several, and its last index."""
     axis = normalize_dim(dim, input.ndim)
@@ -176,13 +181,13 @@ def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, i
     return low.reshape(tuple(shape) if q.ndim == 0 else (q.shape[0], *shape))
 
 
-@op("quantile", out=True, grad_name="SqueezeBackward4")
+@op("quantile", out="quantile() out tensor must be same dtype as the input tensor", grad_name="SqueezeBackward4")
 def quantile(input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Array:
     """The value below which the fraction ``q`` lies, along ``dim`` or of everything; NaN if there is any."""
     return _quantile("quantile", input, q, dim, keepdim, interpolation)
 
 
-@op("nanquantile", out=True, grad_name="SqueezeBackward4")
+@op("nanquantile", out="quantile() out tensor must be same dtype as the input tensor", grad_name="SqueezeBackward4")
 def nanquantile(
     input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Array:

@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, opmath, scalar_type, sizes
 from torchlike._src.operators.pooling_windows import Window, window_max, window_sum
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
 
 Extent = int | tuple[int, ...]
 _COUNT = {1: "one", 2: "two", 3: "three"}
@@ -289,7 +289,7 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-@op("nn.functional.avg_pool2d", "_C._nn.avg_pool2d", out=True, saves=("input", "~input"), grad_name="AvgPool2DBackward0")
+@op("nn.functional.avg_pool2d", "_C._nn.avg_pool2d", out=EXACT, saves=("input", "~input"), grad_name="AvgPool2DBackward0")
 def avg_pool2d(
     input: Array,
     kernel_size: Extent,
@@ -313,7 +313,7 @@ def avg_pool2d(
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-@op("nn.functional.avg_pool3d", "_C._nn.avg_pool3d", out=True, saves=("input", "~input"), grad_name="AvgPool3DBackward0")
+@op("nn.functional.avg_pool3d", "_C._nn.avg_pool3d", out=EXACT, saves=("input", "~input"), grad_name="AvgPool3DBackward0")
 def avg_pool3d(
     input: Array,
     kernel_size: Extent,

@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators import registry
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
 from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, refuse
 
 _INT64 = np.dtype(np.int64)
@@ -162,13 +162,21 @@ def _extremum(name: str, reduce: Callable[..., Array], kernel: str, input: Array
     return reduce(input, axes, keepdims=keepdim)
 
 
-@op("amax", out=True, saves=("input", "result"))
+@op(
+    "amax",
+    out="Expected the dtype for input and out to match, but got {Made} for input's dtype and {Given} for out's dtype.",
+    saves=("input", "result"),
+)
 def amax(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     """The maximum over ``dim``; equal maxima share the gradient."""
     return _extremum("amax", jnp.max, "max_values_cpu", input, dim, keepdim)
 
 
-@op("amin", out=True, saves=("input", "result"))
+@op(
+    "amin",
+    out="Expected the dtype for input and out to match, but got {Made} for input's dtype and {Given} for out's dtype.",
+    saves=("input", "result"),
+)
 def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
     """The minimum over ``dim``; equal minima share the gradient."""
     return _extremum("amin", jnp.min, "min_values_cpu", input, dim, keepdim)
@@ -227,12 +235,12 @@ def _with_index(name: str, reduce: Callable[..., Array], input: Array, dim: int,
     return (values, index) if keepdim else (values.squeeze(axis), index.squeeze(axis))
 
 
-@op("_max_dim", method=False, out=True, returns=("values", "indices"), saves=("indices",), grad_name="MaxBackward0")
+@op("_max_dim", method=False, out=EXACT, returns=("values", "indices"), saves=("indices",), grad_name="MaxBackward0")
 def _max_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     return _with_index("max", jnp.max, input, dim, keepdim)
 
 
-@op("_min_dim", method=False, out=True, returns=("values", "indices"), saves=("indices",), grad_name="MinBackward0")
+@op("_min_dim", method=False, out=EXACT, returns=("values", "indices"), saves=("indices",), grad_name="MinBackward0")
 def _min_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     return _with_index("min", jnp.min, input, dim, keepdim)
 
@@ -285,13 +293,13 @@ def _host_argument(reduce: Callable[..., Any]) -> Callable[..., Any]:
     return host
 
 
-@op("argmax", out=True, differentiable=False, host=_host_argument(np.argmax))
+@op("argmax", out=EXACT, differentiable=False, host=_host_argument(np.argmax))
 def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
     """The index of the first maximum along ``dim``, or in the flattened input."""
     return _argument("argmax", jnp.max, input, dim, keepdim)
 
 
-@op("argmin", out=True, differentiable=False, host=_host_argument(np.argmin))
+@op("argmin", out=EXACT, differentiable=False, host=_host_argument(np.argmin))
 def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
     """The index of the first minimum along ``dim``, or in the flattened input."""
     return _argument("argmin", jnp.min, input, dim, keepdim)

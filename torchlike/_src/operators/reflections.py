@@ -12,7 +12,7 @@ from jax import lax
 
 from torchlike._src.operators.factorizations import _adjoint, check_matrix, raise_for
 from torchlike._src.operators.promotion import scalar_type
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
 from torchlike._src.operators.support import into
 
 
@@ -90,6 +90,8 @@ def ormqr(input: Array, tau: Array, other: Array, left: bool = True, transpose: 
         raise RuntimeError(f"torch.ormqr: other.shape[{which}] must be greater than or equal to tau.shape[-1]")
     if size != input.shape[-2]:
         raise RuntimeError(f"torch.ormqr: other.shape[{which}] must be equal to input.shape[-2]")
+    if tau.shape[-1] != min(size, input.shape[-1]):
+        raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{which}], input.shape[-1])")
     if left:
         return _reflect(input, tau, other, transpose, transpose)
     return _adjoint(_reflect(input, tau, _adjoint(other), not transpose, not transpose))
@@ -103,7 +105,7 @@ def geqrf(input: Array) -> tuple[Array, Array]:
     return jnp.swapaxes(reflections, -1, -2), tau
 
 
-@op("lu_unpack", method=False, out=True, returns=("P", "L", "U"), saves=())
+@op("lu_unpack", method=False, out=EXACT, returns=("P", "L", "U"), saves=())
 def lu_unpack(
     LU_data: Array, LU_pivots: Array, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> tuple[Array, Array, Array]:
@@ -135,7 +137,7 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
     if get_infos:
         return into(out, named("linalg_lu_factor_ex", ("LU", "pivots", "info"))((LU, pivots, infos)))
     raise_for(infos, "lu: U[{k},{k}] is zero and using it on lu_solve would result in a division by zero.")
-    return into(out, (LU, pivots))
+    return into(out, (LU, pivots), cast=True)
 
 
 def _lapack(name: str, hermitian: bool, A: np.ndarray) -> Any:
@@ -194,7 +196,7 @@ def ldl_factor(A: Any, *, hermitian: bool = False, out: Any = None) -> Any:
     return into(out, named("linalg_ldl_factor", ("LD", "pivots"))((LD, pivots)))
 
 
-@op("linalg.ldl_solve", method=False, eager=True, differentiable=False, out=True)
+@op("linalg.ldl_solve", method=False, eager=True, differentiable=False, out=EXACT)
 def ldl_solve(LD: Array, pivots: Array, B: Array, *, hermitian: bool = False) -> Any:
     """``X`` with ``A @ X = B``, given `ldl_factor` of ``A``."""
     check_matrix("torch.linalg.ldl_solve", LD, square=True, letter="LD")

@@ -52,6 +52,11 @@ _KINDS = {
 }
 
 
+#: What is said of an ``out`` that has another dtype than the result; in capitals as `scalar_type` names them, else as `type_name`.
+EXACT = "Expected out tensor to have dtype {made}, but got {given} instead"
+FOUND = "Found dtype {Given} but expected {Made}"
+
+
 class Param(typing.NamedTuple):
     """One parameter of an op: its name, what it is (see `_KINDS`; else ``"static"``), default, keyword-only."""
 
@@ -129,7 +134,8 @@ def op(
         inplace: also ``name_``, as function and method. ``"apart"``: the other inputs may share no memory with the first;
             ``"shared"``: they may do so in part; ``"unseen"``: autograd does not notice.
         out: also takes ``out=``, into which the result is cast. ``"apart"``: that may share no memory with the inputs;
-            ``"exact"``: it must have the very dtype of the result, too.
+            ``"exact"``: it must have the very dtype of the result, too. Any other text, as `EXACT`: it must have that
+            dtype, and this is what a user is told if it has not.
         operators: dunder methods, e.g. ``("__add__", "__radd__")``; a reflected one swaps its operands.
         host: the same function on NumPy arrays, run at once on small host values that need no grad; it may return
             NotImplemented to leave its arguments to the device.

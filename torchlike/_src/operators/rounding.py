@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
-from torchlike._src.operators.registry import Array, Operand, op
+from torchlike._src.operators.registry import FOUND, Array, Operand, op
 from torchlike._src.operators.support import on_host, operands, refuse, refuse_complex
 
 
@@ -16,7 +16,7 @@ def _is_integer(x: Array) -> bool:
     return CATEGORY[np.dtype(x.dtype)] == INTEGER
 
 
-@op("floor", inplace=True, out=True, host=on_host(np.floor, but="bciu"), saves=())
+@op("floor", inplace=True, out=FOUND, host=on_host(np.floor, but="bciu"), saves=())
 def floor(input: Array) -> Array:
     """The largest integer not above; integers as they are."""
     refuse("floor_vml_cpu", input, BOOL)
@@ -24,7 +24,7 @@ def floor(input: Array) -> Array:
     return input if _is_integer(input) else jnp.floor(input)
 
 
-@op("ceil", inplace=True, out=True, host=on_host(np.ceil, but="bciu"), saves=())
+@op("ceil", inplace=True, out=FOUND, host=on_host(np.ceil, but="bciu"), saves=())
 def ceil(input: Array) -> Array:
     """The smallest integer not below; integers as they are."""
     refuse("ceil_vml_cpu", input, BOOL)
@@ -32,7 +32,7 @@ def ceil(input: Array) -> Array:
     return input if _is_integer(input) else jnp.ceil(input)
 
 
-@op("trunc", "fix", inplace=True, out=True, host=on_host(np.trunc, but="bciu"), saves=())
+@op("trunc", "fix", inplace=True, out=FOUND, host=on_host(np.trunc, but="bciu"), saves=())
 def trunc(input: Array) -> Array:
     """The integer part; integers as they are."""
     refuse("trunc_vml_cpu", input, BOOL)
@@ -47,7 +47,7 @@ def _host_round(input: np.ndarray, *, decimals: int = 0) -> np.ndarray:
 
 
 @op(
-    "round", "special.round", inplace=True, out=True, host=_host_round,
+    "round", "special.round", inplace=True, out=FOUND, host=_host_round,
     grad_name=lambda bound: "RoundBackward1" if bound["decimals"] else "RoundBackward0", saves=(),
 )  # fmt: skip
 def round(input: Array, *, decimals: int = 0) -> Array:
@@ -63,7 +63,7 @@ def round(input: Array, *, decimals: int = 0) -> Array:
     return jnp.round(input * unit) / unit if decimals > 0 else jnp.round(input / unit) * unit
 
 
-@op("frac", inplace=True, out=True, saves=())
+@op("frac", inplace=True, out=FOUND, saves=())
 def frac(input: Array) -> Array:
     """The fractional part, with the sign of ``input``."""
     refuse("frac_cpu", input, BOOL, INTEGER, COMPLEX)
@@ -83,14 +83,14 @@ def _abs_backward(x: Array, cotangent: Array) -> tuple[Array]:
 _abs.defvjp(lambda x: (jnp.abs(x), x), _abs_backward)
 
 
-@op("abs", "absolute", inplace=True, out=True, operators=("__abs__",), saves=("input",), host=on_host(np.abs, but="b"))
+@op("abs", "absolute", inplace=True, out=FOUND, operators=("__abs__",), saves=("input",), host=on_host(np.abs, but="b"))
 def abs(input: Array) -> Array:
     """The absolute value; of a complex number its real modulus."""
     refuse("abs_cpu", input, BOOL)
     return _abs(input)
 
 
-@op("sign", inplace=True, out=True, host=on_host(np.sign, but="bcfV"), saves=())
+@op("sign", inplace=True, out=FOUND, host=on_host(np.sign, but="bcfV"), saves=())
 def sign(input: Array) -> Array:
     """-1, 0 or 1; NaN becomes 0, as in torch."""
     refuse_complex(
@@ -124,13 +124,13 @@ def _sgn_backward(x: Array, cotangent: Array) -> tuple[Array]:
 _sgn_complex.defvjp(lambda x: (_sgn(x), x), _sgn_backward)
 
 
-@op("sgn", inplace=True, out=True, saves=("input", "result"))
+@op("sgn", inplace=True, out=FOUND, saves=("input", "result"))
 def sgn(input: Array) -> Array:
     """`sign`; of a complex number ``x / |x|``, 0 at 0."""
     return _sgn_complex(input) if jnp.iscomplexobj(input) else sign(input)
 
 
-@op("signbit", out=True, differentiable=False)
+@op("signbit", out="signbit does not support non-boolean outputs.", differentiable=False)
 def signbit(input: Array) -> Array:
     """Whether the sign bit is set, also of -0.0."""
     refuse_complex("signbit is not implemented for complex tensors.", input, NotImplementedError)
@@ -165,7 +165,13 @@ def _nextafter(x: Array, y: Array) -> Array:
 _nextafter.defjvps(lambda tangent, _, x, y: jnp.where(x != y, tangent, 0), lambda tangent, _, x, y: jnp.zeros_like(tangent))
 
 
-@op("frexp", out=True, returns=("mantissa", "exponent"), saves=("exponent",), layout="elementwise")
+@op(
+    "frexp",
+    out="torch.frexp() expects mantissa to have dtype {made} but got {given}",
+    returns=("mantissa", "exponent"),
+    saves=("exponent",),
+    layout="elementwise",
+)
 def frexp(input: Array) -> tuple[Array, Array]:
     """The mantissa, of modulus in [0.5, 1), and the int32 exponent: ``input = mantissa * 2 ** exponent``."""
     if CATEGORY[np.dtype(input.dtype)] != FLOAT:
@@ -213,14 +219,14 @@ def isfinite(input: Array) -> Array:
     return jnp.ones(input.shape, bool) if _not_a_float(input) else jnp.isfinite(input)
 
 
-@op("isposinf", out=True, differentiable=False)
+@op("isposinf", out="isposinf does not support non-boolean outputs.", differentiable=False)
 def isposinf(input: Array) -> Array:
     """Where ``input`` is +inf."""
     refuse_complex("isposinf does not support complex inputs.", input)
     return jnp.zeros(input.shape, bool) if _not_a_float(input) else input == jnp.inf
 
 
-@op("isneginf", out=True, differentiable=False)
+@op("isneginf", out="isneginf does not support non-boolean outputs.", differentiable=False)
 def isneginf(input: Array) -> Array:
     """Where ``input`` is -inf."""
     refuse_complex("isneginf does not support complex inputs.", input)
@@ -243,7 +249,7 @@ def angle(input: Array) -> Array:
     return jnp.where(zero, lax.stop_gradient(jnp.angle(input)), jnp.arctan2(jnp.imag(value), jnp.real(value)))
 
 
-@op("conj_physical", inplace=True, out=True, saves=(), layout="elementwise")
+@op("conj_physical", inplace=True, out=FOUND, saves=(), layout="elementwise")
 def conj_physical(input: Array) -> Array:
     """The complex conjugate."""
     return jnp.conj(input) if jnp.iscomplexobj(input) else input

@@ -14,9 +14,9 @@ from jax import lax
 
 from torchlike._src.operators import registry
 from torchlike._src.operators.gathering import _entries, _select_range, check_indices, flat_range, index_range
-from torchlike._src.operators.numbers import fitting, overflow
-from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, scalar_type, type_name
-from torchlike._src.operators.registry import Array, Arrays, Number, Operand, composite, op, ops
+from torchlike._src.operators.numbers import fitting
+from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type, type_name
+from torchlike._src.operators.registry import EXACT, Array, Arrays, Number, Operand, composite, op, ops
 from torchlike._src.operators.support import (
     as_dtype,
     broadcast_shapes,
@@ -152,14 +152,14 @@ def _add_range(input: Any, dim: int, index: Any, source: Any, alpha: Any = 1) ->
         _select_range(input, dim, index)
 
 
-@op("_scatter_src", method=False, inplace="apart", out=True, saves=("index",), grad_name="ScatterBackward0")
+@op("_scatter_src", method=False, inplace="apart", out=EXACT, saves=("index",), grad_name="ScatterBackward0")
 @checked(_scatter_range)
 def _scatter_src(input: Array, dim: int, index: Array, src: Array) -> Array:
     _check_scatter(input, dim, index, src)
     return _scatter(input, dim, index, _within(_flat(src), _flat(index)))
 
 
-@op("_scatter_value", method=False, inplace="apart", out=True, saves=("index",), grad_name="ScatterBackward1")
+@op("_scatter_value", method=False, inplace="apart", out=EXACT, saves=("index",), grad_name="ScatterBackward1")
 @checked(_value_range)
 def _scatter_value(input: Array, dim: int, index: Array, value: Number) -> Array:
     _check_scatter(input, dim, index)
@@ -215,7 +215,7 @@ def _scatter_reduced(input: Array, dim: int, index: Array, src: Operand, reduce:
     return combine(flat, _places(index, axis), jnp.broadcast_to(values, index.shape)).reshape(shape)
 
 
-@op("scatter_add", inplace="apart", out=True, saves=("index:src",))
+@op("scatter_add", inplace="apart", out=EXACT, saves=("index:src",))
 @checked(_scatter_range)
 def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
     """``input`` with the elements of ``src`` added at ``index`` along ``dim``."""
@@ -230,7 +230,7 @@ def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
 _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 
-@op("scatter_reduce", inplace="apart", out=True, saves=("input", "index", "src", "result"))
+@op("scatter_reduce", inplace="apart", out=EXACT, saves=("input", "index", "src", "result"))
 @checked(_scatter_range)
 def scatter_reduce(input: Array, dim: int, index: Array, src: Array, reduce: str, *, include_self: bool = True) -> Array:
     """``input`` with all elements of ``src`` for a place combined: ``sum``, ``prod``, ``mean``, ``amax`` or ``amin``.
@@ -364,7 +364,7 @@ def _check_source(name: str, input: Any, axis: int, index: Any, source: Any) -> 
         )
 
 
-@op("index_add", inplace="apart", out=True, saves=("index:source", "source:source"))
+@op("index_add", inplace="apart", out=EXACT, saves=("index:source", "source:source"))
 @checked(_add_range)
 def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Number = 1) -> Array:
     """``input`` with ``alpha * source`` added to its slices at ``index`` along ``dim``."""
@@ -386,7 +386,7 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Num
     return _add_at(flat, _slices(index, axis), source).reshape(input.shape)
 
 
-@op("index_copy", inplace="apart", out=True, saves=("index", "source:source"))
+@op("index_copy", inplace="apart", out=EXACT, saves=("index", "source:source"))
 @checked(_copy_range)
 def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     """``input`` with ``source`` in place of its slices at ``index`` along ``dim``."""
@@ -425,7 +425,7 @@ def index_fill(input: Array, dim: int, index: Array, value: Operand) -> Array:
     return jnp.where(filled.reshape(shape), as_dtype(value, np.dtype(input.dtype)), input)
 
 
-@op("index_reduce", inplace="apart", out=True, saves=("input", "index", "source", "result"))
+@op("index_reduce", inplace="apart", out=EXACT, saves=("input", "index", "source", "result"))
 @checked(_select_range)
 def index_reduce(input: Array, dim: int, index: Array, source: Array, reduce: str, *, include_self: bool = True) -> Array:
     """`scatter_reduce` of whole slices: ``prod``, ``mean``, ``amax`` or ``amin``."""
@@ -529,8 +529,8 @@ def _check_fill(input: Any, mask: Any, value: Any) -> None:
             raise RuntimeError(
                 f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
             )
-    elif isinstance(value, complex) and CATEGORY[dtype] != COMPLEX:
-        raise overflow(type_name(dtype))
+        if isinstance(value, np.ndarray):
+            fitting(value.item(), dtype)
     else:
         fitting(value, dtype)
     broadcast_shapes(mask.shape, input.shape)
@@ -545,6 +545,7 @@ def _host_fill(input: Any, mask: Any, value: Any) -> Any:
     "masked_fill", inplace="shared", saves=("mask",), layout=None, host=_host_fill,
     grad_name=lambda bound: "MaskedFillBackward0" if is_number(bound["value"]) else "MaskedFillBackward1",
 )  # fmt: skip
+@checked(_check_fill)
 def masked_fill(input: Array, mask: Array, value: Operand) -> Array:
     """``value`` where ``mask`` holds, else ``input``."""
     _check_fill(input, mask, value)

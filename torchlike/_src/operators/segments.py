@@ -8,7 +8,7 @@ from jax import lax
 
 from torchlike._src.operators.promotion import FLOAT, category
 from torchlike._src.operators.registry import Array, composite, op, ops
-from torchlike._src.operators.support import into, normalize_dims
+from torchlike._src.operators.support import into, normalize_dim, normalize_dims
 
 _STARTS = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf}
 
@@ -80,7 +80,16 @@ def _chunk_cat(tensors: Any, dim: int, num_chunks: int, *, out: Any = None) -> A
         raise RuntimeError("_chunk_cat expects a non-empty input tensor list")
     if num_chunks <= 0:
         raise RuntimeError("_chunk_cat expects positive num_chunks")
-    lead = dim % tensors[0].ndim
+    if dim < 0 and any(x.ndim != tensors[0].ndim for x in tensors):
+        raise RuntimeError("_chunk_cat expects non-negative dim when input tensors have different ndims")
+    lead = normalize_dim(dim, tensors[0].ndim)
+    for x in tensors:
+        if lead >= x.ndim:
+            raise RuntimeError("_chunk_cat expects dim < ndim for all input tensors")
+        if not x.numel():
+            raise RuntimeError("_chunk_cat expects non-empty tensor")
+        if x.shape[:lead] != tensors[0].shape[:lead]:
+            raise RuntimeError("_chunk_cat expects same sizes of 0,...,dim-1 dimensions for all tensors")
     rows = []
     for x in tensors:
         n = x.shape[lead]
@@ -90,4 +99,4 @@ def _chunk_cat(tensors: Any, dim: int, num_chunks: int, *, out: Any = None) -> A
             pad = ops.zeros(*x.shape[:lead], missing, *x.shape[lead + 1 :], dtype=x.dtype, device=x.device)
             x = ops.cat([x, pad], lead)
         rows.append(x.reshape(*x.shape[:lead], num_chunks, -1))
-    return into(out, ops.cat(rows, -1))
+    return into(out, ops.cat(rows, -1), cast=True)

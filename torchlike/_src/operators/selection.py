@@ -158,7 +158,14 @@ def _host_where(condition: Any, input: Any, other: Any) -> Any:
     return np.asarray(np.where(*_chosen(condition, input, other)))
 
 
-@op("_where", out=True, method=False, saves=("condition",), host=_host_where, grad_name="WhereBackward0")
+@op(
+    "_where",
+    out="Expected out type to be {Made} but got {Given}",
+    method=False,
+    saves=("condition",),
+    host=_host_where,
+    grad_name="WhereBackward0",
+)
 def _where(condition: Array, input: Operand, other: Operand) -> Array:
     """``input`` where ``condition`` holds, else ``other``; both broadcast and promoted."""
     condition, input, other = _chosen(condition, input, other)
@@ -198,7 +205,7 @@ def heaviside(input: Array, values: Array) -> Array:
 _heaviside = underivable("heaviside", lambda input, values: jnp.where(input == 0, values, (input > 0).astype(input.dtype)))
 
 
-@op("nan_to_num", inplace=True, out=True, saves=("input",))
+@op("nan_to_num", inplace=True, out="nan_to_num: dtype of out: {Given} should be same as input: {Made}", saves=("input",))
 def nan_to_num(input: Array, nan: Number | None = None, posinf: Number | None = None, neginf: Number | None = None) -> Array:
     """NaN replaced by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the limits of the dtype)."""
     dtype = np.dtype(input.dtype)

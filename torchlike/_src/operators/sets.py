@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, number_dtype, promote, scalar_type
-from torchlike._src.operators.registry import Array, Operand, composite, op, ops
-from torchlike._src.operators.support import is_array, is_number, normalize_dim, operands
+from torchlike._src.operators.registry import EXACT, Array, Operand, composite, op, ops
+from torchlike._src.operators.support import as_dtype, is_array, is_number, normalize_dim
 
 
 @op("_unique", method=False, eager=True, differentiable=False)
@@ -66,12 +66,14 @@ def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: 
     return _wanted(ops._unique_consecutive(input, dim), return_inverse, return_counts)
 
 
-@op("isin", method=False, out=True, differentiable=False)
+@op("isin", method=False, out=EXACT, differentiable=False)
 def isin(elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False) -> Array:
     """Where an element is among ``test_elements``, or is not (``invert``)."""
     for x in (elements, test_elements):
         dtype = np.dtype(x.dtype) if is_array(x) else number_dtype(type(x)) if is_number(x) else None
         if dtype is not None and CATEGORY[dtype] in (BOOL, COMPLEX):
             raise RuntimeError(f"Unsupported input type encountered for isin(): {scalar_type(dtype)}")
-    elements, test_elements = operands(*promote((elements, test_elements), "common"))
+    elements, test_elements = promote((elements, test_elements), "common")
+    dtype = np.dtype((elements if is_array(elements) else test_elements).dtype)
+    elements, test_elements = (jnp.asarray(as_dtype(x, dtype)) for x in (elements, test_elements))
     return jnp.isin(elements, test_elements, assume_unique=assume_unique, invert=invert)

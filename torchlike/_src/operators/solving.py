@@ -13,7 +13,7 @@ from jax.scipy.linalg import expm
 from torchlike._src.operators import registry
 from torchlike._src.operators.factorizations import _adjoint, _zero_pivot, check_matrix, hermitian, raise_for
 from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
 from torchlike._src.operators.support import as_dtype, broadcast_shapes, into, is_number, normalize_dim, widen
 
 _SINGULAR = (
@@ -49,14 +49,14 @@ def inv(A: Any, *, out: Any = None) -> Any:
     return into(out, inverse)
 
 
-@op("linalg.det", "det", out=True, grad_name="LinalgDetBackward0")
+@op("linalg.det", "det", out=EXACT, grad_name="LinalgDetBackward0")
 def det(A: Array) -> Array:
     """The determinants of square matrices."""
     check_matrix("linalg.det", A, square=True)
     return jnp.linalg.det(A) if A.size else jnp.ones(A.shape[:-2], A.dtype)
 
 
-@op("linalg.slogdet", "slogdet", out=True, returns=("sign", "logabsdet"), grad_name="LinalgSlogdetBackward0")
+@op("linalg.slogdet", "slogdet", out=EXACT, returns=("sign", "logabsdet"), grad_name="LinalgSlogdetBackward0")
 def slogdet(A: Array) -> tuple[Array, Array]:
     """The sign of the determinant and the logarithm of its modulus."""
     check_matrix("linalg.slogdet", A, square=True)
@@ -127,7 +127,13 @@ def solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
     return into(out, result)
 
 
-@op("linalg.solve_triangular", method=False, out=True, saves=("A", "result"), grad_name="LinalgSolveTriangularBackward0")
+@op(
+    "linalg.solve_triangular",
+    method=False,
+    out="expected scalar type {Made} but found {Given}",
+    saves=("A", "result"),
+    grad_name="LinalgSolveTriangularBackward0",
+)
 def solve_triangular(A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Array:
     """``X`` with ``A @ X = B`` for triangular ``A``, or ``X @ A = B`` unless ``left``."""
     name = "linalg.solve_triangular"
@@ -143,7 +149,7 @@ def solve_triangular(A: Array, B: Array, *, upper: bool, left: bool = True, unit
     return lax.linalg.triangular_solve(A, B, left_side=left, lower=not upper, unit_diagonal=unitriangular)
 
 
-@op("triangular_solve", out=True, returns=("solution", "cloned_coefficient"), saves=("A", "solution"))
+@op("triangular_solve", out=EXACT, returns=("solution", "cloned_coefficient"), saves=("A", "solution"))
 def triangular_solve(
     b: Array, A: Array, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> tuple[Array, Array]:
@@ -297,7 +303,7 @@ def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None, out: 
     if rcond is None:
         rcond = -1.0
     found = ops._lstsq(A, B, float(rcond), driver or "gelsy")
-    return into(out, type(found)((*found[:3], found[3].detach())))
+    return into(out, type(found)((*found[:3], found[3].detach())), cast=True)
 
 
 @op(
@@ -357,7 +363,7 @@ def matrix_power(A: Any, n: int, *, out: Any = None) -> Any:
             base = ops.matmul(base, base)
     if result is A:
         result = A.clone()
-    return into(out, result)
+    return into(out, result, cast=True)
 
 
 @op("_identity_like", method=False)
@@ -381,7 +387,7 @@ def matrix_exp(A: Array) -> Array:
 @op(
     "linalg.cross",
     method=False,
-    out=True,
+    out=EXACT,
     saves=("input:other", "other:input"),
     promote="common",
     grad_name="LinalgCrossBackward0",

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, promote, scalar_type
-from torchlike._src.operators.registry import Array, Operand, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, Operand, composite, op, ops
 from torchlike._src.operators.support import as_dtype, is_array, normalize_dim
 
 
@@ -27,7 +27,9 @@ def sorted_with_index(input: Array, axis: int, descending: bool) -> tuple[Array,
     return (jnp.flip(values, axis), jnp.flip(index, axis)) if descending else (values, index)
 
 
-@op("_sort", method=False, out=True, returns=("values", "indices"), saves=("indices",), layout="first", grad_name="SortBackward0")
+@op(
+    "_sort", method=False, out=EXACT, returns=("values", "indices"), saves=("indices",), layout="first", grad_name="SortBackward0"
+)
 def _sort(input: Array, dim: int, descending: bool) -> tuple[Array, Array]:
     axis = _check(input, dim)
     if not input.ndim:
@@ -47,13 +49,13 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool 
     return _sort(input, dim, descending)[1]
 
 
-@op("msort", out=True, layout="first")
+@op("msort", out=EXACT, layout="first")
 def msort(input: Array) -> Array:
     """The elements in order along the first dimension."""
     return _sort(input, 0, False)[0]
 
 
-@op("topk", out=True, returns=("values", "indices"), saves=("indices",))
+@op("topk", out=EXACT, returns=("values", "indices"), saves=("indices",))
 def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
     """The ``k`` largest, or smallest, along ``dim``, in order, as ``(values, indices)``."""
     axis = normalize_dim(dim, input.ndim)

@@ -201,7 +201,9 @@ def igammac(input: Array, other: Array) -> Array:
 @op("special.zeta", promote="float", out=True, saves=("input", "other"), grad_name="SpecialZetaBackward0")
 def zeta(input: Operand, other: Operand) -> Array:
     """The Hurwitz zeta function: the sum of ``(k + other) ** -input``."""
-    return jsp.zeta(*jnp.broadcast_arrays(*operands(input, other)))
+    x, q = jnp.broadcast_arrays(*operands(input, other))
+    pole = (x == 1) | ((x > 1) & (q <= 0) & (q == jnp.floor(q)))
+    return jnp.where(pole, jnp.inf, jnp.where(x < 1, jnp.nan, jsp.zeta(x, q)))
 
 
 def _bessel(function: Callable[[Array], Array], derivative: Callable[[Array], Array]) -> Callable[[Array], Array]:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, scalar_type, to_real
+from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, can_cast, scalar_type, to_real, type_name
+from torchlike._src.operators.registry import EXACT
 
 #: One dimension, several, or None for all of them.
 Dims = int | Sequence[int] | None
@@ -186,12 +187,22 @@ def refuse_complex(message: str, x: Any, error: type[Exception] = RuntimeError) 
         raise error(message)
 
 
-def into(out: Any, made: Any) -> Any:
-    """A composite's result, written into its ``out`` if that is given: one tensor, or several."""
+def other_dtype(message: str, made: np.dtype, given: np.dtype) -> RuntimeError:
+    """The error for an ``out`` of another dtype than the result, in words like those of `registry.EXACT`."""
+    return RuntimeError(
+        message.format(made=type_name(made), given=type_name(given), Made=scalar_type(made), Given=scalar_type(given))
+    )
+
+
+def into(out: Any, made: Any, *, cast: bool = False) -> Any:
+    """A composite's result, written into its ``out`` if that is given: one tensor, or several, of that dtype or (``cast``) any."""
     if out is None:
         return made
     if isinstance(made, tuple):
-        return type(made)([into(o, m) for o, m in zip(out, made, strict=True)])
+        return type(made)([into(o, m, cast=cast) for o, m in zip(out, made, strict=True)])
+    if out.dtype is not made.dtype and not (cast and can_cast(made.dtype.np, out.dtype.np)):
+        message = "result type {Made} can't be cast to the desired output type {Given}" if cast else EXACT
+        raise other_dtype(message, made.dtype.np, out.dtype.np)
     if out.shape != made.shape:
         out.resize_(made.shape)
     return out.copy_(made)

@@ -95,7 +95,7 @@ def atanh(input: Array) -> Array:
 @op("sinc", "special.sinc", promote="float", inplace=True, out=True, saves=("input",))
 def sinc(input: Array) -> Array:
     """``sin(π x) / (π x)``, 1 at 0."""
-    return jnp.sinc(input)
+    return jnp.sinc(*widen(input)).astype(input.dtype)
 
 
 @op("deg2rad", promote="float", inplace=True, out=True, saves=())

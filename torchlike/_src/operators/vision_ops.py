@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._src.operators.nn_checks import require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import require_floating, rounded, scalar_type, sizes
 from torchlike._src.operators.registry import Array, composite, op, ops
 
 _MODES = ("bilinear", "nearest", "bicubic")
@@ -59,17 +59,22 @@ def _gather(image: Array, places: list[Array]) -> Array:
     return jnp.where(inside[:, None], values, 0)
 
 
+def _step(x: Array) -> Array:
+    """A value in between, which torch's kernels round to half precision."""
+    return rounded(x, x.dtype)
+
+
 def _cubic_weights(t: Array) -> list[Array]:
     """Keys 1981 with a = -0.75: weights of the pixels at -1, 0, 1 and 2 from the place ``t`` in [0, 1)."""
     a = -0.75
 
     def near(x: Array) -> Array:
-        return ((a + 2) * x - (a + 3)) * x * x + 1
+        return _step(_step(_step(_step(_step((a + 2) * x) - (a + 3)) * x) * x) + 1)
 
     def far(x: Array) -> Array:
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+        return _step(_step(_step(_step(_step(_step(a * x) - 5 * a) * x) + 8 * a) * x) - 4 * a)
 
-    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
+    return [far(_step(t + 1)), near(t), near(_step(1 - t)), far(_step(2 - t))]
 
 
 @op("_grid_sampler", method=False, saves=("input", "grid", "~grid"), grad_name="GridSampler2DBackward0")
@@ -129,13 +134,17 @@ def _bicubic(input: Array, places: list[Array], padding_mode: str, align_corners
     low = [lax.stop_gradient(jnp.floor(p)) for p in places]
     weights = [_cubic_weights(p - base) for p, base in zip(places, low, strict=True)]
     total = None
-    for i, j in itertools.product(range(4), repeat=2):
-        taps = [
-            _into(base + offset - 1, size, padding_mode, align_corners)
-            for base, offset, size in zip(low, (i, j), input.shape[2:], strict=True)
-        ]
-        part = _gather(input, [jnp.round(t) for t in taps]) * (weights[0][i] * weights[1][j])[:, None]
-        total = part if total is None else total + part
+    for i in range(4):  # row by row, each rounded, as in torch
+        row: Any = None
+        for j in range(4):
+            taps = [
+                _into(base + offset - 1, size, padding_mode, align_corners)
+                for base, offset, size in zip(low, (i, j), input.shape[2:], strict=True)
+            ]
+            part = _step(_gather(input, [jnp.round(t) for t in taps]) * weights[1][j][:, None])
+            row = part if row is None else _step(row + part)
+        row = _step(row * weights[0][i][:, None])
+        total = row if total is None else _step(total + row)
     return total
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
-from torchlike._src.operators.registry import INPLACE, OPS, Array, Arrays, Op, anonymous
+from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, Op, anonymous
+from torchlike._src.operators.support import other_dtype
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Tensor, levels, overlaps
 from torchlike._src.tensor.dispatch import Kernel, record, saved, saved_places
@@ -84,7 +85,7 @@ def _function(op: Op, kernel: Kernel) -> Callable[..., Any]:
 def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     """Compile the public function of one form of an op."""
     space: dict[str, Any] = {
-        "_kernel": kernel, "_record": record, "_in_place": _IN_PLACE.get(op.inplace), "_into": _INTO[op.out],
+        "_kernel": kernel, "_record": record, "_in_place": _IN_PLACE.get(op.inplace), "_into": _into_as(op.out),
         "_renamed": renamed, "_seed": next_seed, "_without_grad": without_grad,
     }  # fmt: skip
     positional, named, passed = [], [], []
@@ -217,6 +218,8 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
     have, made = self._aval(), result._aval()
     if made.shape != have.shape:
         raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
+    if made.dtype != have.dtype and promotion.is_complex(have.dtype) and promotion.is_floating(made.dtype):
+        raise RuntimeError(f"In-place {kernel.name} is not supported for complex tensors.")
     result = fit_dtype(result, have.dtype)
     if not kernel.differentiable and local.recorder.grad and any(isinstance(a, Tensor) and a._requires_grad for a in args):
         form = int(isinstance(args[-1], Tensor) and len(args) > 1)
@@ -268,7 +271,7 @@ def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
     return cast
 
 
-def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, exact: bool = False) -> Any:
+def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, exact: str = "") -> Any:
     """Compute, then write into ``out``, which is resized if need be; see `registry.op` for ``apart`` and ``exact``."""
     targets: Sequence[Any] = out if isinstance(out, (tuple, list)) else (out,)
     if kernel.returns is not None and len(targets) != len(kernel.returns):
@@ -297,17 +300,19 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, e
     if exact:
         for result, target in zip(results, targets, strict=True):
             if result.dtype is not target.dtype:
-                names = [promotion.type_name(t._aval().dtype) for t in (result, target)]
-                raise RuntimeError(f"Expected out tensor to have dtype {names[0]}, but got {names[1]} instead")
+                raise other_dtype(exact, result._aval().dtype, target._aval().dtype)
     for result, target in zip(results, targets, strict=True):
         deliver(kernel.name, result, target)
     return type(made)(targets) if isinstance(made, tuple) and type(made) is not tuple else out
 
 
-_INTO: dict[Any, Callable[..., Any]] = {
-    False: into, True: into, "apart": functools.partial(into, apart=True),
-    "exact": functools.partial(into, apart=True, exact=True),
-}  # fmt: skip
+def _into_as(out: bool | str) -> Callable[..., Any]:
+    """`into` as a record asks for it."""
+    if isinstance(out, bool):
+        return into
+    if out in ("apart", "exact"):
+        return functools.partial(into, apart=True, exact=EXACT if out == "exact" else "")
+    return functools.partial(into, exact=out)
 
 
 def refuse_shared(targets: Sequence[Any], args: Sequence[Any]) -> None:
@@ -353,6 +358,8 @@ def _operator(op: Op, kernel: Kernel, dunder: str) -> Callable[..., Any]:
     elif dunder in _REFLECTED:
 
         def operator(self: Tensor, other: Any) -> Any:
+            if not isinstance(self, Tensor):
+                raise TypeError(f"{dunder} is a method of Tensor: it does not apply to a '{type(self).__name__}' object")
             if not isinstance(other, Tensor) and other.__class__ not in _PLAIN:
                 if isinstance(other, np.ndarray):
                     return NotImplemented

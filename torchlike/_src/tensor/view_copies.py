@@ -9,7 +9,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from torchlike._src.operators.registry import composite
+from torchlike._src.operators.registry import EXACT, composite
+from torchlike._src.operators.support import other_dtype
 from torchlike._src.tensor import layouts, view_functions as views
 from torchlike._src.tensor.conversion import clone
 from torchlike._src.tensor.core import Tensor
@@ -22,6 +23,8 @@ def copied(name: str, made: Any, out: Any) -> Any:
         copy = clone(made, memory_format=layouts.contiguous_format)
         if out is None:
             return copy
+        if out.dtype is not copy.dtype:
+            raise other_dtype(EXACT, copy.dtype.np, out.dtype.np)
         deliver(name, copy, out)
         return out
     if out is None:
@@ -67,7 +70,16 @@ for _name, _view in {
     "view_as_complex": views.view_as_complex, "view_as_real": views.view_as_real,
 }.items():  # fmt: skip
     _declare(f"{_name}_copy", _view)
-_declare("narrow_copy", views.narrow, method=True)
+
+
+def _narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """`narrow`, with the error of torch's kernel for a dimension too far."""
+    if input.ndim and dim >= input.ndim:
+        raise RuntimeError(f"narrow_copy: expected dim < {input.ndim} for an input of {input.ndim} dimensions, got {dim}")
+    return views.narrow(input, dim, start, length)
+
+
+_declare("narrow_copy", _narrow, method=True)
 
 
 @composite("as_strided_scatter")
@@ -92,4 +104,6 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     if lead < 0 or any(n not in (1, m) for n, m in zip(wanted, shape[lead:], strict=True)):
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(shape)}}}.")
     axes = (*range(lead), *[lead + i for i, n in enumerate(wanted) if n == 1 and shape[lead + i] != 1])
+    if not wanted:
+        return self.sum()  # which widens integers, also one alone
     return views.view(self.sum(axes, keepdim=True), wanted) if axes else self

@@ -280,7 +280,10 @@ def out(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None
             expected = run(into, theirs, torch)
             got = run(into, ours, library)
             found = disagree(expected, got, library, **_how(entry))
-            yield judged(found, expected, got, sample, dtype, library, lambda wide: [_called(theirs, wide, torch)] * 2)
+            found = judged(found, expected, got, sample, dtype, library, lambda wide: [_called(theirs, wide, torch)] * 2)
+            if found and entry.info.name in TIES and (expected[1], got[1]) == (None, None):
+                found = chosen(found, expected[0][1], got[0][1], sample, entry, library)
+            yield found
 
 
 def gradient(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None = None) -> Iterator[Outcome]:
