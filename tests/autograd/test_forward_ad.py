@@ -23,7 +23,9 @@ def ops_carry_tangents(torch):
     with fw.dual_level():
         d = fw.make_dual(*seeds(torch, 3, 4))
         w = seeds(torch, 4, 2)[0]
-        return unpacked(torch, d.exp(), d @ w, d.softmax(1), d.sort(1)[0], torch.cat([d, d * d]), d.floor(), d > 0, torch.ones_like(d))
+        return unpacked(
+            torch, d.exp(), d @ w, d.softmax(1), d.sort(1)[0], torch.cat([d, d * d]), d.floor(), d > 0, torch.ones_like(d)
+        )
 
 
 @PROGRAMS
@@ -31,7 +33,9 @@ def kernels_with_a_gradient_written_by_hand(torch):
     fw, F = torch.autograd.forward_ad, torch.nn.functional
     with fw.dual_level():
         d = fw.make_dual(*seeds(torch, 2, 3, 4, 4))
-        return unpacked(torch, F.max_pool2d(d, 2), F.batch_norm(d, None, None, training=True), F.embedding(torch.tensor([1, 0]), d[0, 0]))
+        return unpacked(
+            torch, F.max_pool2d(d, 2), F.batch_norm(d, None, None, training=True), F.embedding(torch.tensor([1, 0]), d[0, 0])
+        )
 
 
 @PROGRAMS

@@ -102,7 +102,17 @@ class Level:
 
     def detach(self, t: Tensor) -> Tensor | None:
         """A batched tensor without history; None for any other."""
-        return batching.detach(t) if batching.level_of(t) >= 0 else None
+        return batching.detach(t) if self.is_batched(t) else None
+
+    def whole(self, t: Tensor) -> Tensor:
+        """The tensor of all examples of all levels that ``t`` stands for."""
+        while self.is_batched(t):
+            t = t._value().physical  # type: ignore[attr-defined]
+        return t
+
+    def is_batched(self, t: Tensor) -> bool:
+        """Whether a tensor stands for the examples of a ``vmap``."""
+        return batching.level_of(t) >= 0
 
     def carry(self, source: Tensor, target: Tensor, step: Callable[[Tensor], Tensor]) -> None:
         """``target`` was made from ``source`` by ``step``, which is linear: so are its tangents."""

@@ -310,6 +310,8 @@ def _fill(self: Tensor, value: Any, name: str) -> Tensor:
     if isinstance(value, Tensor):
         if value.ndim:
             raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+        if levels or (value.requires_grad and local.recorder.grad):
+            return copy_(self, value)
         value = value.item()
     have = self._aval()
     if isinstance(value, np.generic):

@@ -218,6 +218,10 @@ class Tensor:
         """The data as a NumPy array that must not be written to."""
         return np.asarray(self._array(reason))
 
+    def _whole(self) -> "Tensor":
+        """Itself, or inside of ``vmap`` the tensor of all examples."""
+        return levels[-1].whole(self) if levels else self
+
     def _counter(self) -> Any:
         return self._own_counter or self._storage
 
