@@ -122,7 +122,7 @@ def test_an_ensemble_of_modules():
                     p.copy_(torch.arange(float(p.numel())).view(p.shape) * 0.1 * k)
         parameters, buffers = f.stack_module_state(models)
         X = data(torch)[1]
-        call = lambda p, b, a: f.functional_call(models[0], (p, b), (a,))  # noqa: E731
+        call = lambda p, b, a: f.functional_call(models[0], (p, b), (a,))
         return f.vmap(call, in_dims=(0, 0, None))(parameters, buffers, X), f.grad(lambda p: call(p, {}, X).sum())(
             {k: v[0].detach() for k, v in parameters.items()}
         )
