@@ -172,3 +172,43 @@ def test_refuses_what_torch_refuses(name):
                 fw.exit_dual_level()
 
     same(program)
+
+
+class Wrong:
+    """Twice the identity, whose forward mode says it is the identity."""
+
+    @staticmethod
+    def of(torch):
+        class Double(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, a):
+                return a * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2
+
+            @staticmethod
+            def jvp(ctx, t):
+                return t.clone()
+
+        return Double
+
+
+CHECKED = {
+    "forward mode": lambda torch, x: torch.autograd.gradcheck(torch.tanh, x, check_forward_ad=True, check_backward_ad=False),
+    "complex": lambda torch, x: torch.autograd.gradcheck(
+        torch.angle, torch.complex(x.detach(), x.detach() + 1).requires_grad_(), check_forward_ad=True
+    ),
+    "forward over reverse": lambda torch, x: torch.autograd.gradgradcheck(
+        lambda a: (a**3).prod(), x, torch.ones((), dtype=torch.float64).requires_grad_(), check_fwd_over_rev=True
+    ),
+    "a wrong jvp": lambda torch, x: torch.autograd.gradcheck(Wrong.of(torch).apply, x, check_forward_ad=True, raise_exception=False),
+    "a wrong jvp, unlooked at": lambda torch, x: torch.autograd.gradcheck(Wrong.of(torch).apply, x),
+    "nothing": lambda torch, x: torch.autograd.gradcheck(torch.tanh, x, check_backward_ad=False),
+}
+
+
+@pytest.mark.parametrize("name", list(CHECKED))
+def test_gradcheck_looks_at_forward_mode(name):
+    same(lambda torch: CHECKED[name](torch, torch.tensor([0.3, -0.7, 1.1], dtype=torch.float64, requires_grad=True)))
