@@ -203,7 +203,9 @@ CHECKED = {
     "forward over reverse": lambda torch, x: torch.autograd.gradgradcheck(
         lambda a: (a**3).prod(), x, torch.ones((), dtype=torch.float64).requires_grad_(), check_fwd_over_rev=True
     ),
-    "a wrong jvp": lambda torch, x: torch.autograd.gradcheck(Wrong.of(torch).apply, x, check_forward_ad=True, raise_exception=False),
+    "a wrong jvp": lambda torch, x: torch.autograd.gradcheck(
+        Wrong.of(torch).apply, x, check_forward_ad=True, raise_exception=False
+    ),
     "a wrong jvp, unlooked at": lambda torch, x: torch.autograd.gradcheck(Wrong.of(torch).apply, x),
     "nothing": lambda torch, x: torch.autograd.gradcheck(torch.tanh, x, check_backward_ad=False),
 }

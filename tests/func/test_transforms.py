@@ -156,3 +156,14 @@ def test_a_value_for_one_example_cannot_be_read():
 
     with pytest.raises(RuntimeError, match="reading the value of a Tensor"):
         func_of(library).vmap(lambda a: a.sum().item())(data(library)[1])
+
+
+def test_a_value_for_each_example_cannot_be_left_in_a_tensor_from_outside():
+    from tests.differential import library as torch
+
+    norm = torch.nn.BatchNorm1d(3)
+    with pytest.raises(RuntimeError, match="replace_all_batch_norm_modules_"):
+        func_of(torch).vmap(norm)(torch.ones(2, 4, 3))
+    assert norm.running_mean.tolist() == [0.0, 0.0, 0.0]
+    func_of(torch).replace_all_batch_norm_modules_(norm)
+    assert func_of(torch).vmap(norm)(torch.ones(2, 4, 3)).shape == (2, 4, 3)

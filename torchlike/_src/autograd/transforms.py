@@ -593,11 +593,7 @@ def _mapped(
                     f"Tensors, got type {type(o)}. Did you mean to set out_dims= to None for output?"
                 )
         places = _broadcast(out_dims, _unflatten(out_structure, outs), "out_dims")
-        results = []
-        for o, d in zip(outs, places, strict=True):
-            if d is None:
-                results.append(o)
-                continue
-            whole = _leave(o, level.index)
-            results.append(whole if d == 0 else whole.movedim(0, d))
+        results = [o if d is None else _leave(o, level.index).movedim(0, d) for o, d in zip(outs, places, strict=True)]
+        outs, o, given, args, kwargs = [], None, [], (), {}  # else what was written to would live on
+        level.refuse_escape()
     return _unflatten(out_structure, results)

@@ -227,6 +227,8 @@ class Tensor:
 
     def _write(self, value: Value, node: Any = None, number: int = 0, requires_grad: bool = False) -> None:
         """Replace the tensor's value: what every in-place op and ``out=`` come down to."""
+        if levels:
+            levels[-1].before_write(self, value)
         if self._chain is None:
             self._storage.set(value)
             if requires_grad:
