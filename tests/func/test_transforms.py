@@ -167,3 +167,16 @@ def test_a_value_for_each_example_cannot_be_left_in_a_tensor_from_outside():
     assert norm.running_mean.tolist() == [0.0, 0.0, 0.0]
     func_of(torch).replace_all_batch_norm_modules_(norm)
     assert func_of(torch).vmap(norm)(torch.ones(2, 4, 3)).shape == (2, 4, 3)
+
+
+PATTERNS = {
+    "a b c -> c a b": {}, "a b c -> (a b) c": {}, "a (b d) c -> d a c b": {"b": 2}, "... c -> c ...": {}, "a ... -> ... a": {},
+    "a b c -> a 1 b 1 c": {}, "a b c -> (c ...)": {}, "... -> (...)": {}, "(a e) ... -> e (a ...)": {"e": 3},
+    "a b c ->": {}, "a b -> b a": {}, "a b c -> a b": {}, "a b c -> a b c d": {}, "a a c -> a c": {}, "a b c -> a b c": {"z": 2}, "(a b c -> a": {}, "a b c": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", list(PATTERNS))
+def test_rearrange_agrees_with_torch(pattern):
+    x = lambda torch: torch.arange(72.0).view(3, 4, 6)
+    same(lambda torch: func_of(torch).rearrange(x(torch), pattern, **PATTERNS[pattern]), strides=False, message=False)

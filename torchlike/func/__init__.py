@@ -18,13 +18,14 @@ from torchlike._src.autograd.transforms import (
 )
 from torchlike._src.operators.registry import ops
 from torchlike._src.tensor.core import Tensor
+from torchlike.func._rearrange import rearrange as rearrange
 from torchlike.nn.modules.batchnorm import _BatchNorm
 from torchlike.nn.modules.module import Module
 from torchlike.nn.utils.stateless import _functional_call
 
 __all__ = [
     "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
-    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
+    "rearrange", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
 
 
