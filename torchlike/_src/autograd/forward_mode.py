@@ -115,6 +115,10 @@ class Level:
         """Whether a tensor stands for the examples of a ``vmap``."""
         return batching.level_of(t) >= 0
 
+    def is_dual(self, t: Any) -> bool:
+        """Whether a tensor has a tangent at any level."""
+        return isinstance(t, Tensor) and bool(visible_tangents(t))
+
     def carry(self, source: Tensor, target: Tensor, step: Callable[[Tensor], Tensor]) -> None:
         """``target`` was made from ``source`` by ``step``, which is linear: so are its tangents."""
         target._tangents = None
