@@ -128,6 +128,7 @@ _SUBMODULES = frozenset(
 _ELSEWHERE = {
     "UntypedStorage": "storage", "TypedStorage": "storage", "typename": "nn.modules._names",
     "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "compile": "compiler",
+    "vmap": "func",
 }  # fmt: skip
 
 

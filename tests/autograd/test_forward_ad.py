@@ -23,7 +23,9 @@ def ops_carry_tangents(torch):
     with fw.dual_level():
         d = fw.make_dual(*seeds(torch, 3, 4))
         w = seeds(torch, 4, 2)[0]
-        return unpacked(torch, d.exp(), d @ w, d.softmax(1), d.sort(1)[0], torch.cat([d, d * d]), d.floor(), d > 0, torch.ones_like(d))
+        return unpacked(
+            torch, d.exp(), d @ w, d.softmax(1), d.sort(1)[0], torch.cat([d, d * d]), d.floor(), d > 0, torch.ones_like(d)
+        )
 
 
 @PROGRAMS
@@ -31,7 +33,9 @@ def kernels_with_a_gradient_written_by_hand(torch):
     fw, F = torch.autograd.forward_ad, torch.nn.functional
     with fw.dual_level():
         d = fw.make_dual(*seeds(torch, 2, 3, 4, 4))
-        return unpacked(torch, F.max_pool2d(d, 2), F.batch_norm(d, None, None, training=True), F.embedding(torch.tensor([1, 0]), d[0, 0]))
+        return unpacked(
+            torch, F.max_pool2d(d, 2), F.batch_norm(d, None, None, training=True), F.embedding(torch.tensor([1, 0]), d[0, 0])
+        )
 
 
 @PROGRAMS
@@ -168,3 +172,45 @@ def test_refuses_what_torch_refuses(name):
                 fw.exit_dual_level()
 
     same(program)
+
+
+class Wrong:
+    """Twice the identity, whose forward mode says it is the identity."""
+
+    @staticmethod
+    def of(torch):
+        class Double(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, a):
+                return a * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2
+
+            @staticmethod
+            def jvp(ctx, t):
+                return t.clone()
+
+        return Double
+
+
+CHECKED = {
+    "forward mode": lambda torch, x: torch.autograd.gradcheck(torch.tanh, x, check_forward_ad=True, check_backward_ad=False),
+    "complex": lambda torch, x: torch.autograd.gradcheck(
+        torch.angle, torch.complex(x.detach(), x.detach() + 1).requires_grad_(), check_forward_ad=True
+    ),
+    "forward over reverse": lambda torch, x: torch.autograd.gradgradcheck(
+        lambda a: (a**3).prod(), x, torch.ones((), dtype=torch.float64).requires_grad_(), check_fwd_over_rev=True
+    ),
+    "a wrong jvp": lambda torch, x: torch.autograd.gradcheck(
+        Wrong.of(torch).apply, x, check_forward_ad=True, raise_exception=False
+    ),
+    "a wrong jvp, unlooked at": lambda torch, x: torch.autograd.gradcheck(Wrong.of(torch).apply, x),
+    "nothing": lambda torch, x: torch.autograd.gradcheck(torch.tanh, x, check_backward_ad=False),
+}
+
+
+@pytest.mark.parametrize("name", list(CHECKED))
+def test_gradcheck_looks_at_forward_mode(name):
+    same(lambda torch: CHECKED[name](torch, torch.tensor([0.3, -0.7, 1.1], dtype=torch.float64, requires_grad=True)))

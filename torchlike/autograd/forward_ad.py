@@ -31,9 +31,7 @@ def enter_dual_level() -> int:
 def exit_dual_level(*, level: int | None = None) -> None:
     """Close the level that was opened last; the tangents at it are gone."""
     if not levels or level not in (None, levels[-1].index):
-        raise RuntimeError(
-            "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
-        )
+        raise RuntimeError("Trying to exit a forward AD level that was not the last one that was created. This is not supported.")
     levels[-1].close()
 
 

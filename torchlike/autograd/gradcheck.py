@@ -13,6 +13,7 @@ import numpy as np
 import torchlike as torch
 from torchlike._src.autograd.backward import grad
 from torchlike._src.tensor.core import Tensor
+from torchlike.autograd import forward_ad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
@@ -56,24 +57,30 @@ def gradcheck(
         inputs: its arguments; those that require grad are checked, and should be float64 or complex128.
         eps: the step of the differences.
         raise_exception: raise `GradcheckError` instead of returning False.
+        check_forward_ad: also compare the derivatives of forward mode.
+        check_backward_ad: compare gradients.
 
     Raises:
         GradcheckError: if they differ.
         ValueError: if no input requires grad.
     """
+    if not (check_forward_ad or check_backward_ad):
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
     args, checked = _checked(inputs)
     try:
         for k, out in enumerate(_differentiable(func(*args))):
             if not out.requires_grad:
                 continue
             for n, x in enumerate(checked):
-                analytical = _analytical(out, x)
                 numerical = _numerical(func, args, k, x, eps)
-                if not np.allclose(analytical, numerical, rtol=rtol, atol=atol):
-                    a, b = (torch.tensor(np.real_if_close(m)) for m in (numerical, analytical))
-                    raise GradcheckError(
-                        f"Jacobian mismatch for output {k} with respect to input {n},\nnumerical:{a}\nanalytical:{b}\n"
-                    )
+                found = [("Jacobian computed with forward mode", _forward(func, args, k, x))] if check_forward_ad else []
+                found += [("Jacobian", _analytical(out, x))] if check_backward_ad else []
+                for what, analytical in found:
+                    if not np.allclose(analytical, numerical, rtol=rtol, atol=atol):
+                        a, b = (torch.tensor(np.real_if_close(m)) for m in (numerical, analytical))
+                        raise GradcheckError(
+                            f"{what} mismatch for output {k} with respect to input {n},\nnumerical:{a}\nanalytical:{b}\n"
+                        )
     except GradcheckError:
         if raise_exception:
             raise
@@ -95,6 +102,25 @@ def _analytical(out: Tensor, x: Tensor) -> np.ndarray:
             (g,) = grad(out, x, v, retain_graph=True, allow_unused=True)
             columns.append(np.zeros(x.numel()) if g is None else g.detach().resolve_conj().numpy().reshape(-1))
     return np.stack(columns, 1) if columns else np.zeros((x.numel(), 0))
+
+
+def _forward(func: Callable[..., Any], args: tuple[Any, ...], k: int, x: Tensor) -> np.ndarray:
+    """As `_analytical`, by forward mode."""
+    rows = []
+    for i in range(x.numel()):
+        row: Any = 0
+        for part in _parts(x):
+            v = torch.zeros_like(x).contiguous().detach()
+            v.view(-1)[i] = part
+            with forward_ad.dual_level():
+                given = [forward_ad.make_dual(a, v.view_as(a)) if a is x else a for a in args]
+                out = _differentiable(func(*given))[k]
+                tangent = forward_ad.unpack_dual(out).tangent
+                slope = torch.zeros_like(out.detach()) if tangent is None else tangent.detach()
+            slope = slope.resolve_conj().numpy().reshape(-1)
+            row = row + part * (np.concatenate([slope.real, slope.imag]) if np.iscomplexobj(slope) else slope)
+        rows.append(row)
+    return np.stack(rows) if rows else np.zeros((0, 0))
 
 
 def _numerical(func: Callable[..., Any], args: tuple[Any, ...], k: int, x: Tensor, eps: float) -> np.ndarray:
@@ -129,7 +155,12 @@ def gradgradcheck(
     check_undefined_grad: bool = True, check_grad_dtypes: bool = False, check_batched_grad: bool = False,
     check_fwd_over_rev: bool = False, check_rev_over_rev: bool = True, fast_mode: bool = False, masked: bool = False,
 ) -> bool:  # fmt: skip
-    """`gradcheck` of the gradient of ``func``, as a function of its inputs and of the gradients of its outputs."""
+    """`gradcheck` of the gradient of ``func``, as a function of its inputs and of the gradients of its outputs.
+
+    Args:
+        check_fwd_over_rev: compare forward mode over that gradient.
+        check_rev_over_rev: compare its gradient.
+    """
     args: Sequence[Any] = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if grad_outputs is None:
         outs = [o for o in _differentiable(func(*args)) if o.requires_grad]
@@ -149,5 +180,6 @@ def gradgradcheck(
             return gradient(*given)
 
     return gradcheck(
-        with_grad, (*args, *vectors), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol
-    )
+        with_grad, (*args, *vectors), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol,
+        check_forward_ad=check_fwd_over_rev, check_backward_ad=check_rev_over_rev,
+    )  # fmt: skip

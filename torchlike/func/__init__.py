@@ -1,6 +1,7 @@
 """Transforms of functions, as ``torch.func``."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torchlike._src.autograd import batching
@@ -17,13 +18,14 @@ from torchlike._src.autograd.transforms import (
 )
 from torchlike._src.operators.registry import ops
 from torchlike._src.tensor.core import Tensor
+from torchlike.func._rearrange import rearrange as rearrange
 from torchlike.nn.modules.batchnorm import _BatchNorm
 from torchlike.nn.modules.module import Module
 from torchlike.nn.utils.stateless import _functional_call
 
 __all__ = [
-    "debug_unwrap", "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
-    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
+    "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
+    "rearrange", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
 
 
@@ -60,6 +62,29 @@ def functional_call(
             f"{type(parameter_and_buffer_dicts)}"
         )
     return _functional_call(module, given, args, kwargs, tie_weights=tie_weights, strict=strict)
+
+
+def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Callable[..., Any]:
+    """``func`` itself: what is recorded never has mutations or views. Ops in place record the new value, and views are reads.
+
+    Args:
+        func: any function.
+        remove: ``"mutations"`` or ``"mutations_and_views"``; neither is left in a program.
+    """
+    if remove not in ("mutations", "mutations_and_views"):
+        raise RuntimeError(
+            f"functionalize(f, remove='mutations'): received invalid argument for remove={remove}. Valid options are:\n"
+            "     remove='mutations': all inplace and out= operators will be removed from the program, and replaced\n"
+            "     with their out-of-place equivalents.\n"
+            "     remove='mutations_and_views': In addition to the above, all aliasing operators {view} will be\n"
+            "     replaced with their non-aliasing counterparts, {view}_copy.\n"
+        )
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return func(*args, **kwargs)
+
+    return wrapper
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Any], dict[str, Any]]:

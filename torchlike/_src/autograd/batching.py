@@ -217,11 +217,7 @@ def record_batched(kernel: Kernel, args: Sequence[Any]) -> Any:
     return made
 
 
-
-
 def unwrapped(t: Tensor, level: Any, dim: int) -> Tensor:
     """A result with its examples along ``dim``."""
     whole = physical(t, level.index)
     return whole if dim == 0 else whole.movedim(0, dim)
-
-

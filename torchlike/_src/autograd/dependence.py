@@ -31,12 +31,18 @@ def dependence(function: Callable[..., Any], *groups: Any) -> list[int]:
 
 
 def _filled(groups: Any) -> Any:
-    """The arguments with 2 for each size of 0: of empty arrays JAX drops what would depend on them."""
+    """The arguments of a backward with 1 for each size of 0: of empty arrays JAX drops what would depend on them.
+
+    Not so where only the input is empty, and the result a constant.
+    """
+
+    def is_empty(group: Any) -> bool:
+        return any(0 in a.shape for a in jax.tree_util.tree_leaves(group))
 
     def filled(a: Any) -> Any:
-        return jax.ShapeDtypeStruct([n or 2 for n in a.shape], a.dtype) if hasattr(a, "shape") and 0 in a.shape else a
+        return jax.ShapeDtypeStruct([n or 1 for n in a.shape], a.dtype) if 0 in a.shape else a
 
-    return jax.tree_util.tree_map(filled, groups)
+    return jax.tree_util.tree_map(filled, groups) if all(map(is_empty, groups)) else groups
 
 
 def _flow(jaxpr: Any, inputs: Sequence[int]) -> list[int]:

@@ -41,6 +41,7 @@ class Level:
     def __init__(self, size: int | None = None, randomness: str = "same") -> None:
         self.index, self.size, self.randomness = len(levels), size, randomness
         self._duals: list[weakref.ref[Tensor]] = []
+        self._replaced: list[tuple[weakref.ref[Any], Any]] = []
         self._carried: list[dict[int, Tensor]] = []  # what nodes of the tape know of tangents
         levels.append(self)
 
@@ -102,7 +103,21 @@ class Level:
 
     def detach(self, t: Tensor) -> Tensor | None:
         """A batched tensor without history; None for any other."""
-        return batching.detach(t) if batching.level_of(t) >= 0 else None
+        return batching.detach(t) if self.is_batched(t) else None
+
+    def whole(self, t: Tensor) -> Tensor:
+        """The tensor of all examples of all levels that ``t`` stands for."""
+        while self.is_batched(t):
+            t = t._value().physical  # type: ignore[attr-defined]
+        return t
+
+    def is_batched(self, t: Tensor) -> bool:
+        """Whether a tensor stands for the examples of a ``vmap``."""
+        return batching.level_of(t) >= 0
+
+    def is_dual(self, t: Any) -> bool:
+        """Whether a tensor has a tangent at any level."""
+        return isinstance(t, Tensor) and bool(visible_tangents(t))
 
     def carry(self, source: Tensor, target: Tensor, step: Callable[[Tensor], Tensor]) -> None:
         """``target`` was made from ``source`` by ``step``, which is linear: so are its tangents."""
@@ -112,6 +127,28 @@ class Level:
                 set_tangent(target, None, level)
         for level, tangent in visible_tangents(source).items():
             set_tangent(target, step(tangent), level)
+
+    def before_write(self, target: Tensor, value: Any) -> None:
+        """Remember what held one value and is to hold one for each example: it must not outlive its ``vmap``."""
+        if isinstance(value, batching.Batched) and not self.is_batched(target):
+            storage = target._storage
+            levels[value.level]._replaced.append((weakref.ref(storage), storage.value))
+
+    def refuse_escape(self) -> None:
+        """At the end of a ``vmap``: give back their value to tensors from outside that were written to.
+
+        Raises:
+            RuntimeError: if there are any.
+        """
+        escaped = [(s, value) for reference, value in self._replaced if (s := reference()) is not None]
+        for storage, value in reversed(escaped):
+            storage.set(value)
+        if escaped:
+            raise RuntimeError(
+                "vmap: an in-place operation wrote a value for each example into a tensor from outside, which has room for one. "
+                "Pass that tensor as an input, return the new value instead, or (for the running statistics of batch norms) use "
+                "torch.func.replace_all_batch_norm_modules_."
+            )
 
     def write(self, target: Tensor, result: Tensor) -> None:
         """``result`` was written into ``target``: so are its tangents, or zeros where it has none."""

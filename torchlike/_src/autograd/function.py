@@ -277,6 +277,12 @@ class Function:
         ctx.needs_input_grad = tuple([isinstance(t, Tensor) and t.requires_grad for t in args])
         recording = rec.grad and any(ctx.needs_input_grad)
         node = _node_class(cls)(cls, ctx, args) if recording else None
+        if rec.grad and levels and any(isinstance(t, Tensor) and levels[-1].whole(t) is not t and levels[-1].whole(t).requires_grad
+                                       for t in args):  # fmt: skip
+            raise NotImplementedError(
+                "A gradient from outside through torch.func.vmap of an autograd.Function is not supported. Take the gradient inside "
+                "of vmap, or call the Function outside of it."
+            )
         carried = forward_mode.tangents_of(args) if levels else None
         before = rec.grad
         rec.grad = False

@@ -273,7 +273,8 @@ def _vjp(func: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums | Non
         for o in outs:
             if not (o.is_floating_point() or o.is_complex()):
                 raise RuntimeError(
-                    "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype " + str(o.dtype)
+                    "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype "
+                    + str(o.dtype)
                 )
         results = _unflatten(out_structure, [_cut(o, ids, outside) for o in outs])
         aux = _map(lambda t: _cut(t, ids, outside), aux)
@@ -313,7 +314,8 @@ def _jvp(func: Any, primals: Any, tangents: Any, argnums: Argnums | None, strict
     if structure != moving_structure:
         raise RuntimeError(
             f"{name}: Expected primals and tangents to have the same python structure. For example, if primals is a tuple of 3 "
-            f"tensors, tangents also must be. Got primals with structure {structure!r} and tangents with structure {moving_structure!r}"
+            f"tensors, tangents also must be. Got primals with structure {structure!r} and tangents with structure "
+            f"{moving_structure!r}"
         )
     for what, leaves in (("primals", flat), ("tangents", moving)):
         if not leaves:
@@ -412,7 +414,10 @@ def jacrev(
         basis = _unflatten(out_structure, _basis(outs))
         rows, _ = _flatten(vmap(pullback, chunk_size=chunk_size)(basis))  # for each input (outputs' elements, *input)
         sizes = [o.numel() for o in outs]
-        blocks = [[b.view(*o.shape, *i.shape) for b, o in zip(r.split(sizes, 0), outs, strict=True)] for r, i in zip(rows, ins, strict=True)]
+        blocks = [
+            [b.view(*o.shape, *i.shape) for b, o in zip(r.split(sizes, 0), outs, strict=True)]
+            for r, i in zip(rows, ins, strict=True)
+        ]
         result = _unflatten(out_structure, [_unflatten(structure, list(of_out)) for of_out in zip(*blocks, strict=True)])
         return (result, aux[0]) if has_aux else result
 
@@ -443,7 +448,10 @@ def jacfwd(
         outs, out_structure = _flatten(made)
         sizes = [i.numel() for i in ins]
         blocks = [
-            _unflatten(structure, [b.reshape(*o.shape[1:], *i.shape) for b, i in zip(o.movedim(0, -1).split(sizes, -1), ins, strict=True)])
+            _unflatten(
+                structure,
+                [b.reshape(*o.shape[1:], *i.shape) for b, i in zip(o.movedim(0, -1).split(sizes, -1), ins, strict=True)],
+            )
             for o in outs
         ]
         result = _unflatten(out_structure, blocks)
@@ -516,7 +524,9 @@ def _broadcast(dims: Any, tree: Any, what: str) -> list[Any]:
         return [d for k, t in zip(dims, tree, strict=True) for d in _broadcast(k, t, what)]
     if isinstance(tree, Tensor) and isinstance(dims, (tuple, list)) and len(dims) == 1:
         return _broadcast(dims[0], tree, what)
-    raise ValueError(f"vmap: {what} is not compatible with the structure of the {'inputs' if what == 'in_dims' else 'outputs'}: {dims}")
+    raise ValueError(
+        f"vmap: {what} is not compatible with the structure of the {'inputs' if what == 'in_dims' else 'outputs'}: {dims}"
+    )
 
 
 def _in_dims(in_dims: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> list[int | None]:
@@ -527,7 +537,10 @@ def _in_dims(in_dims: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name: 
     if not args and not kwargs:
         raise ValueError(f"{name}: got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a function with no "
                          "inputs. The latter is unsupported.")  # fmt: skip
-    found = [*_broadcast(tuple(in_dims) if isinstance(in_dims, list) else in_dims, args, "in_dims"), *_broadcast(0, kwargs, "in_dims")]
+    found = [
+        *_broadcast(tuple(in_dims) if isinstance(in_dims, list) else in_dims, args, "in_dims"),
+        *_broadcast(0, kwargs, "in_dims"),
+    ]
     out: list[int | None] = []
     for t, d in zip(_flatten((args, kwargs))[0], found, strict=True):
         if d is None or (not isinstance(t, Tensor) and isinstance(in_dims, int)):
@@ -566,7 +579,9 @@ def _leave(t: Tensor, level: int) -> Tensor:
     return whole
 
 
-def _mapped(func: Any, flat: Sequence[Any], structure: Any, dims: Sequence[Any], size: int, out_dims: Any, randomness: str) -> Any:
+def _mapped(
+    func: Any, flat: Sequence[Any], structure: Any, dims: Sequence[Any], size: int, out_dims: Any, randomness: str
+) -> Any:
     with forward_mode.opened(size, randomness) as level:
         given = [t if d is None else _enter(t.movedim(d, 0), level.index) for t, d in zip(flat, dims, strict=True)]
         args, kwargs = _unflatten(structure, given)
@@ -578,11 +593,7 @@ def _mapped(func: Any, flat: Sequence[Any], structure: Any, dims: Sequence[Any],
                     f"Tensors, got type {type(o)}. Did you mean to set out_dims= to None for output?"
                 )
         places = _broadcast(out_dims, _unflatten(out_structure, outs), "out_dims")
-        results = []
-        for o, d in zip(outs, places, strict=True):
-            if d is None:
-                results.append(o)
-                continue
-            whole = _leave(o, level.index)
-            results.append(whole if d == 0 else whole.movedim(0, d))
+        results = [o if d is None else _leave(o, level.index).movedim(0, d) for o, d in zip(outs, places, strict=True)]
+        outs, o, given, args, kwargs = [], None, [], (), {}  # else what was written to would live on
+        level.refuse_escape()
     return _unflatten(out_structure, results)

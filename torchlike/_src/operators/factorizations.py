@@ -48,6 +48,7 @@ def raise_for(info: Any, message: str) -> None:
     Raises:
         LinAlgError: with the number of the matrix in its batch.
     """
+    info = info._whole()
     if not bool(ops.any(info)):
         return
     found = np.atleast_1d(np.asarray(info.tolist()))

@@ -78,7 +78,7 @@ def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -
     """
     axis = _check_gather(input, dim, index)
     if not index.size:
-        return jnp.zeros(index.shape, input.dtype)
+        return input.reshape(-1)[:0].reshape(index.shape)
     return _gather(jnp, input, axis, index)
 
 

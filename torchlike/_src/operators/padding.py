@@ -25,7 +25,11 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
             three dimensions, and one or two more in front of them.
         value: the constant, 0 by default.
     """
-    return ops._pad_edges(input, pad, mode, value) if mode in ("reflect", "replicate") else ops["_C._nn.pad"](input, pad, mode, value)
+    return (
+        ops._pad_edges(input, pad, mode, value)
+        if mode in ("reflect", "replicate")
+        else ops["_C._nn.pad"](input, pad, mode, value)
+    )
 
 
 @op(

@@ -307,6 +307,8 @@ def _fill(self: Tensor, value: Any, name: str) -> Tensor:
         self._check_overlap()
         if value.ndim:
             raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+        if levels:
+            return copy_(self, value)
         value = value if value._aval().place is have.place else _put_on(value, have.place)
         if self._requires_grad and local.recorder.grad:
             return write_result(self, record(_FILL_OVER, (self, value, have.shape, self.dtype)))

@@ -221,11 +221,17 @@ class Tensor:
         """The data as a NumPy array that must not be written to."""
         return np.asarray(self._array(reason))
 
+    def _whole(self) -> "Tensor":
+        """Itself, or inside of ``vmap`` the tensor of all examples."""
+        return levels[-1].whole(self) if levels else self
+
     def _counter(self) -> Any:
         return self._own_counter or self._storage
 
     def _write(self, value: Value, node: Any = None, number: int = 0, requires_grad: bool = False) -> None:
         """Replace the tensor's value: what every in-place op and ``out=`` come down to."""
+        if levels:
+            levels[-1].before_write(self, value)
         if self._chain is None:
             self._storage.set(value)
             if requires_grad:

@@ -9,7 +9,7 @@ from torchlike._src.engine.value import host_value
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.registry import ops
 from torchlike._src.tensor import conversion, dtypes, from_data, view_functions
-from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.dispatch import _new
 from torchlike._src.tensor.install import refuse_shared
 from torchlike._src.tensor.tape import node_class
@@ -131,7 +131,7 @@ def parse(self: Tensor, key: Any) -> Parsed:
             at += 1
         elif isinstance(item, Tensor):
             kind = item._aval().dtype
-            if item.ndim == 0 and kind.kind in "iu" and kind != np.uint8 and item._value().data.__class__ is np.ndarray:
+            if item.ndim == 0 and kind.kind in "iu" and kind != np.uint8 and _on_host(item):
                 _select(out, int(item.item()), shape, dim)
                 dim += 1
                 continue
@@ -201,10 +201,15 @@ def _index_list(view: Tensor, parsed: Parsed) -> list[Tensor | None]:
     return out
 
 
+def _on_host(t: Tensor) -> bool:
+    """Whether the elements can be looked at for nothing."""
+    return not (levels and levels[-1].is_batched(t)) and t._value().data.__class__ is np.ndarray
+
+
 def _check_range(index: Tensor, size: int, dim: int) -> None:
     """Host indices are checked at once; on a device they are clamped, as in XLA."""
-    data = index._value().data
-    if data.__class__ is np.ndarray and data.size:
+    data = index._value().data if _on_host(index) else None
+    if data is not None and data.size:
         low, high = int(data.min()), int(data.max())
         if low < -size or high >= size:
             bad = high if high >= size else low

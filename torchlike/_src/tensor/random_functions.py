@@ -14,7 +14,7 @@ from torchlike._src.random.normal import uniforms
 from torchlike._src.random.recorded import box_muller
 from torchlike._src.tensor import devices, dtypes, layouts
 from torchlike._src.tensor.conversion import keep_layout, write_result
-from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.creation import _deliver, check_sizes
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.from_data import finish, np_dtype, on_place
@@ -141,8 +141,9 @@ def randint_like(input: Tensor, *args: int, low: int = 0, high: int | None = Non
 
 def _tied(drawn: Tensor, parameters: list[Any], name: str) -> Tensor:
     """What was drawn, as autograd sees it: of gradient 0 for the tensors that it was drawn from."""
-    parameters = [p for p in parameters if p.requires_grad]
-    if not parameters or not local.recorder.grad or not drawn.is_floating_point():
+    tracked = local.recorder.grad
+    parameters = [p for p in parameters if (tracked and p.requires_grad) or (levels and levels[-1].is_dual(p))]
+    if not parameters or not drawn.is_floating_point():
         return drawn
     return ops._drawn(drawn, parameters, name)
 
