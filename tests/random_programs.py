@@ -93,7 +93,12 @@ class Draw:
         shared = self.shares(t)
 
         def fits(o: torch.Tensor) -> bool:
-            return not shared(o) and _goes_with(o, t) and o.ndim <= t.ndim and all(n in (1, m) for n, m in zip(reversed(o.shape), reversed(t.shape), strict=False))
+            return (
+                not shared(o)
+                and _goes_with(o, t)
+                and o.ndim <= t.ndim
+                and all(n in (1, m) for n, m in zip(reversed(o.shape), reversed(t.shape), strict=False))
+            )
 
         return self.tensor(fits)
 
@@ -223,7 +228,11 @@ def _as_strided(d: Draw, name: str, t: torch.Tensor) -> str | None:
     offset = d.roll(3)
     if sum((n - 1) * s for n, s in zip(size, stride, strict=True)) + offset >= room or t.is_conj():
         return None
-    return f"{name}.as_strided({size}, {stride}, {offset})" if d.chance(70) or t.storage_offset() else f"{name}.as_strided({size}, {stride})"
+    return (
+        f"{name}.as_strided({size}, {stride}, {offset})"
+        if d.chance(70) or t.storage_offset()
+        else f"{name}.as_strided({size}, {stride})"
+    )
 
 
 def _expand(d: Draw, name: str, t: torch.Tensor) -> str:
@@ -318,7 +327,9 @@ def _scatter(d: Draw, name: str, t: torch.Tensor) -> str | None:
     if d.chance(30):
         return f"{name}.scatter_({dim}, {index}, {d.number(t.dtype)})"
     # torch cannot differentiate by a source that is larger than the index.
-    source = d.tensor(lambda o: o.shape == shape and o.dtype == t.dtype and not d.shares(t)(o)) or d.literal(shape, name_of(t.dtype))
+    source = d.tensor(lambda o: o.shape == shape and o.dtype == t.dtype and not d.shares(t)(o)) or d.literal(
+        shape, name_of(t.dtype)
+    )
     return f"{name}.{d.pick(['scatter_', 'scatter_add_'])}({dim}, {index}, {source})"
 
 
@@ -456,7 +467,9 @@ def _cat(d: Draw, name: str, t: torch.Tensor) -> str:
 
 
 def _matmul(d: Draw, name: str, t: torch.Tensor) -> str | None:
-    other = d.tensor(lambda o: 0 < t.ndim < 3 and 0 < o.ndim < 3 and o.dtype == t.dtype and o.shape[-2 if o.ndim > 1 else 0] == t.shape[-1])
+    other = d.tensor(
+        lambda o: 0 < t.ndim < 3 and 0 < o.ndim < 3 and o.dtype == t.dtype and o.shape[-2 if o.ndim > 1 else 0] == t.shape[-1]
+    )
     return None if other is None or t.dtype == torch.bool else f"{name} @ {other}"
 
 
