@@ -160,6 +160,8 @@ class Draw:
         if name is None or torch._debug_has_internal_overlap(self.env[name]) == 2:
             return None  # elements that lie in one place: which write wins is an accident
         if torch._debug_has_internal_overlap(self.env[name]) == 1:
+            if self.env[name].requires_grad:
+                return None
             return f"{name}.{self.pick(['add_(1)', 'fill_(1)', 'sin_()', f'copy_({self.pick(self.names())})'])}"
         return self.pick(WRITES)(self, name, self.env[name])
 
@@ -405,7 +407,7 @@ def _one_storage(a: torch.Tensor, b: torch.Tensor) -> bool:
 def _arithmetic(method: str) -> Callable[[Draw, str, torch.Tensor], str | None]:
     def made(d: Draw, name: str, t: torch.Tensor) -> str | None:
         other = d.operand(t)
-        if method == "floor_divide_" and t.requires_grad:
+        if (method == "floor_divide_" and t.requires_grad) or (method == "sub_" and t.dtype == torch.bool):
             return None
         if "div" in method or "remainder" in method:
             other = d.pick(["2", "4", "0.5" if _floats(t) else "3"])
@@ -470,7 +472,7 @@ def _matmul(d: Draw, name: str, t: torch.Tensor) -> str | None:
     other = d.tensor(
         lambda o: 0 < t.ndim < 3 and 0 < o.ndim < 3 and o.dtype == t.dtype and o.shape[-2 if o.ndim > 1 else 0] == t.shape[-1]
     )
-    return None if other is None or t.dtype == torch.bool else f"{name} @ {other}"
+    return None if other is None or t.dtype == torch.bool or t.is_complex() else f"{name} @ {other}"
 
 
 def _to(d: Draw, name: str, t: torch.Tensor) -> str | None:

@@ -217,13 +217,14 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
     have, made = self._aval(), result._aval()
     if made.shape != have.shape:
         raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
+    node = result._node
+    if node is not None and kernel.saves and node.trie is not None:
+        node.saved = saved(kernel, args, written=0)
     result = fit_dtype(result, have.dtype)
     if not kernel.differentiable and local.recorder.grad and any(isinstance(a, Tensor) and a._requires_grad for a in args):
         form = int(isinstance(args[-1], Tensor) and len(args) > 1)
         result = record(_constant(kernel.grad_name[:-1] + str(form)), ([a for a in args if isinstance(a, Tensor)], result))
     node = result._node
-    if node is not None and kernel.saves and node.trie is not None:
-        node.saved = saved(kernel, args, written=0)
     self._write(result._value(), node, result._number, result._requires_grad)
     if node is not None and node.trie is not None:
         for _, needs in kernel.saves_results:

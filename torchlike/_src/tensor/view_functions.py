@@ -136,7 +136,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         return make(input, views.reshape, (new, contiguous_strides(new)), "ViewBackward0")
     strides = view_strides(old, input.stride(), new)
     if strides is not None:
-        return make(input, views.reshape, (new, strides), "ViewBackward0")
+        name = "ViewBackward0" if input.is_contiguous() else "ReshapeAliasBackward0"  # type: ignore[attr-defined]
+        return make(input, views.reshape, (new, strides), name)
     # Where there is a history, it shows torch's two steps.
     source = ops.clone(input) if input._requires_grad and local.recorder.grad else input
     out = record(views.reshape.kernel, (source, new, contiguous_strides(new)))
