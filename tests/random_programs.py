@@ -288,7 +288,6 @@ VIEWS: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"{n}.contiguous()",
     lambda d, n, t: f"{n}.{d.pick(['T', 'mT', 'H'])}" if t.ndim == 2 else None,
     lambda d, n, t: f"{n}.alias()" if False else f"{n}.view_as({n})",
-    lambda d, n, t: f"{n}.data" if not t.is_conj() else None,
 ]  # fmt: skip
 
 # Writes
