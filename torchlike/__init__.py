@@ -129,6 +129,7 @@ from torchlike.random import (
     manual_seed as manual_seed,
     seed as seed,
     set_rng_state as set_rng_state,
+    thread_safe_generator as thread_safe_generator,
 )
 from torchlike.version import __version__ as __version__
 

@@ -243,6 +243,11 @@ def memory_shared_with_numpy_after_a_broadcast_write(torch):
 
 
 @FOUND
+def joining_nothing_but_empty_vectors(torch):
+    return torch.cat([torch.zeros(0), torch.zeros(0)], 5), torch.cat([torch.zeros(0), torch.zeros(2, 3)], -1)
+
+
+@FOUND
 def backward_of_integers_says_that_they_require_no_grad(torch):
     torch.ones(3, dtype=torch.int64).sum().backward()
 
