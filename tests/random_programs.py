@@ -483,7 +483,7 @@ def _take(d: Draw, name: str, t: torch.Tensor) -> str | None:
     if t.ndim == 0 or 0 in t.shape:
         return None
     dim = d.roll(t.ndim)
-    what = d.roll(4)
+    what = d.roll(4) if t.is_contiguous() else 1  # what else is indexed goes by torch's TensorIterator, here by places
     if what == 0:
         return f"{name}[{_mask(d, t)}]"
     if what == 1:

@@ -243,6 +243,13 @@ def memory_shared_with_numpy_after_a_broadcast_write(torch):
 
 
 @FOUND
+def writing_to_windows_on_a_0d_tensor(torch):
+    x = torch.tensor(1.0)
+    x.unfold(0, 1, 1).add_(torch.ones(1))
+    return x
+
+
+@FOUND
 def joining_nothing_but_empty_vectors(torch):
     return torch.cat([torch.zeros(0), torch.zeros(0)], 5), torch.cat([torch.zeros(0), torch.zeros(2, 3)], -1)
 
