@@ -2,6 +2,7 @@
 #   make demo         train on scikit-learn's handwritten digits, written in MNIST's file format
 #   make test         the tests, within 25 minutes on two cores
 #   make conformance  all of torch's operator, module and optimizer databases
+#   make programs     2,000 random programs of tensors, views and writes, line by line against torch
 #   make bench        speed against hand-written JAX and eager torch; figures go to docs/performance.md
 #   make lint         ruff and pyright
 #   make format       let ruff fix and format
@@ -16,7 +17,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: demo test conformance bench lint format clean
+.PHONY: demo test conformance programs bench lint format clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.examples
@@ -29,6 +30,9 @@ test: $(VENV)/.test
 conformance: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m torchlike.testing.conformance --processes $(JOBS) --show \
 		--expected tests/conformance/expected_failures.txt --json $(VENV)/conformance.json --markdown docs/coverage.md $(ARGS)
+
+programs: $(VENV)/.test
+	OMP_NUM_THREADS=1 RANDOM_PROGRAMS=$${RANDOM_PROGRAMS:-2000} $(BIN)/python -m pytest tests/test_random_programs.py $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks --json benchmarks/results.json $(ARGS)

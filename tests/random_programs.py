@@ -93,7 +93,12 @@ class Draw:
         shared = self.shares(t)
 
         def fits(o: torch.Tensor) -> bool:
-            return not shared(o) and _goes_with(o, t) and o.ndim <= t.ndim and all(n in (1, m) for n, m in zip(reversed(o.shape), reversed(t.shape), strict=False))
+            return (
+                not shared(o)
+                and _goes_with(o, t)
+                and o.ndim <= t.ndim
+                and all(n in (1, m) for n, m in zip(reversed(o.shape), reversed(t.shape), strict=False))
+            )
 
         return self.tensor(fits)
 
@@ -155,6 +160,8 @@ class Draw:
         if name is None or torch._debug_has_internal_overlap(self.env[name]) == 2:
             return None  # elements that lie in one place: which write wins is an accident
         if torch._debug_has_internal_overlap(self.env[name]) == 1:
+            if self.env[name].requires_grad:
+                return None
             return f"{name}.{self.pick(['add_(1)', 'fill_(1)', 'sin_()', f'copy_({self.pick(self.names())})'])}"
         return self.pick(WRITES)(self, name, self.env[name])
 
@@ -223,7 +230,11 @@ def _as_strided(d: Draw, name: str, t: torch.Tensor) -> str | None:
     offset = d.roll(3)
     if sum((n - 1) * s for n, s in zip(size, stride, strict=True)) + offset >= room or t.is_conj():
         return None
-    return f"{name}.as_strided({size}, {stride}, {offset})" if d.chance(70) or t.storage_offset() else f"{name}.as_strided({size}, {stride})"
+    return (
+        f"{name}.as_strided({size}, {stride}, {offset})"
+        if d.chance(70) or t.storage_offset()
+        else f"{name}.as_strided({size}, {stride})"
+    )
 
 
 def _expand(d: Draw, name: str, t: torch.Tensor) -> str:
@@ -277,7 +288,6 @@ VIEWS: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"{n}.contiguous()",
     lambda d, n, t: f"{n}.{d.pick(['T', 'mT', 'H'])}" if t.ndim == 2 else None,
     lambda d, n, t: f"{n}.alias()" if False else f"{n}.view_as({n})",
-    lambda d, n, t: f"{n}.data" if not t.is_conj() else None,
 ]  # fmt: skip
 
 # Writes
@@ -318,7 +328,9 @@ def _scatter(d: Draw, name: str, t: torch.Tensor) -> str | None:
     if d.chance(30):
         return f"{name}.scatter_({dim}, {index}, {d.number(t.dtype)})"
     # torch cannot differentiate by a source that is larger than the index.
-    source = d.tensor(lambda o: o.shape == shape and o.dtype == t.dtype and not d.shares(t)(o)) or d.literal(shape, name_of(t.dtype))
+    source = d.tensor(lambda o: o.shape == shape and o.dtype == t.dtype and not d.shares(t)(o)) or d.literal(
+        shape, name_of(t.dtype)
+    )
     return f"{name}.{d.pick(['scatter_', 'scatter_add_'])}({dim}, {index}, {source})"
 
 
@@ -394,7 +406,7 @@ def _one_storage(a: torch.Tensor, b: torch.Tensor) -> bool:
 def _arithmetic(method: str) -> Callable[[Draw, str, torch.Tensor], str | None]:
     def made(d: Draw, name: str, t: torch.Tensor) -> str | None:
         other = d.operand(t)
-        if method == "floor_divide_" and t.requires_grad:
+        if (method == "floor_divide_" and t.requires_grad) or (method == "sub_" and t.dtype == torch.bool):
             return None
         if "div" in method or "remainder" in method:
             other = d.pick(["2", "4", "0.5" if _floats(t) else "3"])
@@ -456,8 +468,10 @@ def _cat(d: Draw, name: str, t: torch.Tensor) -> str:
 
 
 def _matmul(d: Draw, name: str, t: torch.Tensor) -> str | None:
-    other = d.tensor(lambda o: 0 < t.ndim < 3 and 0 < o.ndim < 3 and o.dtype == t.dtype and o.shape[-2 if o.ndim > 1 else 0] == t.shape[-1])
-    return None if other is None or t.dtype == torch.bool else f"{name} @ {other}"
+    other = d.tensor(
+        lambda o: 0 < t.ndim < 3 and 0 < o.ndim < 3 and o.dtype == t.dtype and o.shape[-2 if o.ndim > 1 else 0] == t.shape[-1]
+    )
+    return None if other is None or t.dtype == torch.bool or t.is_complex() else f"{name} @ {other}"
 
 
 def _to(d: Draw, name: str, t: torch.Tensor) -> str | None:
@@ -469,7 +483,7 @@ def _take(d: Draw, name: str, t: torch.Tensor) -> str | None:
     if t.ndim == 0 or 0 in t.shape:
         return None
     dim = d.roll(t.ndim)
-    what = d.roll(4)
+    what = d.roll(4) if t.is_contiguous() else 1  # what else is indexed goes by torch's TensorIterator, here by places
     if what == 0:
         return f"{name}[{_mask(d, t)}]"
     if what == 1:

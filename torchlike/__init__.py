@@ -22,6 +22,7 @@ from torchlike._src.tensor import (
     install as _install,
     layouts as _layouts,
     legacy as _legacy,
+    python_functions as _python_functions,
     random_functions as _random_functions,
     representation as _representation,
     return_types as return_types,
@@ -29,6 +30,7 @@ from torchlike._src.tensor import (
     sparse as _sparse,
     view_copies as _view_copies,
     view_functions as _view_functions,
+    window_functions as _window_functions,
 )
 from torchlike._src.tensor.core import (
     Size as Size,
@@ -48,6 +50,7 @@ from torchlike._src.autograd.modes import (
     is_inference as is_inference,
     is_inference_mode_enabled as is_inference_mode_enabled,
     no_grad as no_grad,
+    set_anomaly_enabled as set_anomaly_enabled,
     set_grad_enabled as set_grad_enabled,
 )
 from torchlike._src.explain import (
@@ -62,13 +65,22 @@ from torchlike._src.random.generator import (
 from torchlike._src.settings import (
     are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
     get_default_dtype as get_default_dtype,
+    get_deterministic_debug_mode as get_deterministic_debug_mode,
     get_float32_matmul_precision as get_float32_matmul_precision,
+    get_num_interop_threads as get_num_interop_threads,
     get_num_threads as get_num_threads,
     is_autocast_cpu_enabled as is_autocast_cpu_enabled,
     is_autocast_enabled as is_autocast_enabled,
+    is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled as is_warn_always_enabled,
     set_default_dtype as set_default_dtype,
+    set_default_tensor_type as set_default_tensor_type,
+    set_deterministic_debug_mode as set_deterministic_debug_mode,
     set_float32_matmul_precision as set_float32_matmul_precision,
+    set_flush_denormal as set_flush_denormal,
+    set_num_interop_threads as set_num_interop_threads,
     set_num_threads as set_num_threads,
+    set_warn_always as set_warn_always,
     use_deterministic_algorithms as use_deterministic_algorithms,
 )
 from torchlike._src.tensor.devices import (
@@ -93,11 +105,25 @@ from torchlike._src.tensor.queries import (
     is_nonzero as is_nonzero,
     is_storage as is_storage,
     is_tensor as is_tensor,
+    is_vulkan_available as is_vulkan_available,
     numel as numel,
     promote_types as promote_types,
     result_type as result_type,
 )
 from torchlike._src.tensor.shapes import broadcast_shapes as broadcast_shapes
+from torchlike._src.tensor.symbolic_numbers import (
+    sym_constrain_range as sym_constrain_range,
+    sym_constrain_range_for_size as sym_constrain_range_for_size,
+    sym_float as sym_float,
+    sym_fresh_size as sym_fresh_size,
+    sym_int as sym_int,
+    sym_ite as sym_ite,
+    sym_max as sym_max,
+    sym_min as sym_min,
+    sym_not as sym_not,
+    sym_sqrt as sym_sqrt,
+    sym_sum as sym_sum,
+)
 from torchlike.random import (
     fork_rng as fork_rng,
     get_rng_state as get_rng_state,
@@ -105,6 +131,7 @@ from torchlike.random import (
     manual_seed as manual_seed,
     seed as seed,
     set_rng_state as set_rng_state,
+    thread_safe_generator as thread_safe_generator,
 )
 from torchlike.version import __version__ as __version__
 
@@ -119,6 +146,8 @@ contiguous_format, preserve_format = _layouts.contiguous_format, _layouts.preser
 legacy_contiguous_format = _layouts.contiguous_format
 channels_last, channels_last_3d = _layouts.channels_last, _layouts.channels_last_3d
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
+has_lapack = has_spectral = True
+has_mkl = has_openmp = False
 
 _SUBMODULES = frozenset(
     """accelerator autograd backends compiler cuda fft func linalg masked multiprocessing nn optim serialization signal sparse
@@ -126,6 +155,8 @@ _SUBMODULES = frozenset(
 )
 #: Names that live in submodules which are only imported when somebody asks.
 _ELSEWHERE = {
+    "BoolStorage": "storage", "ByteStorage": "storage", "CharStorage": "storage", "DoubleStorage": "storage",
+    "FloatStorage": "storage", "IntStorage": "storage", "LongStorage": "storage", "ShortStorage": "storage",
     "UntypedStorage": "storage", "TypedStorage": "storage", "typename": "nn.modules._names",
     "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "compile": "compiler",
     "vmap": "func",

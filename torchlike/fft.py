@@ -1,5 +1,6 @@
 """Fourier transforms, as ``torch.fft``. The functions are installed from the ops' records."""
 
+from torchlike._src.tensor.core import Tensor as Tensor
 from torchlike._src.tensor.install import namespace
 
 _found = namespace("fft")

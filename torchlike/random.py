@@ -21,7 +21,7 @@ from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.from_data import on_place
 
 __all__ = ["Generator", "default_generator", "fork_rng", "get_mode", "get_rng_state", "initial_seed", "manual_seed",
-           "seed", "set_mode", "set_rng_state"]  # fmt: skip
+           "seed", "set_mode", "set_rng_state", "thread_safe_generator"]  # fmt: skip
 
 
 def _as_array(state: Any) -> np.ndarray:
@@ -41,10 +41,18 @@ def set_rng_state(new_state: Tensor) -> None:
 
 
 @contextlib.contextmanager
-def fork_rng(devices: Iterable[Any] | None = None, enabled: bool = True, **_: Any) -> Iterator[None]:
-    """Restore the generator's state afterwards."""
+def fork_rng(
+    devices: Iterable[Any] | None = None, enabled: bool = True, _caller: str = "fork_rng", _devices_kw: str = "devices",
+    device_type: Any = None,
+) -> Iterator[None]:  # fmt: skip
+    """Restore the generator's state afterwards. One generator serves all devices, whichever are named."""
     with _generator.fork_rng(devices, enabled):
         yield
+
+
+def thread_safe_generator() -> Generator | None:
+    """The generator of a DataLoader worker that is a thread; None elsewhere, and here workers are always processes."""
+    return None
 
 
 _array_get, _array_set = Generator.get_state, Generator.set_state

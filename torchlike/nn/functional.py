@@ -140,3 +140,37 @@ def sigmoid(input: Tensor) -> Tensor:
 def tanh(input: Tensor) -> Tensor:
     """`torch.tanh`."""
     return input.tanh()
+
+
+#: What `grid_sample` calls its modes, with ATen's numbers for them.
+GRID_SAMPLE_INTERPOLATION_MODES = {"bilinear": 0, "nearest": 1, "bicubic": 2}
+GRID_SAMPLE_PADDING_MODES = {"zeros": 0, "border": 1, "reflection": 2}
+
+
+def assert_int_or_pair(arg: Any, arg_name: str, message: str) -> None:
+    """Assert that an argument is an int or has two items; ``message`` has a place for its name."""
+    assert isinstance(arg, int) or len(arg) == 2, message.format(arg_name)
+
+
+def boolean_dispatch(
+    arg_name: str, arg_index: int, default: bool, if_true: Any, if_false: Any, module_name: str, func_name: str
+) -> Any:  # fmt: skip
+    """A function that calls one of two, as a flag among its arguments says.
+
+    Args:
+        arg_name: the flag's name.
+        arg_index: its position.
+        default: what it is when it is not given.
+        if_true: called if it is true.
+        if_false: called otherwise.
+        module_name: of the function that is made.
+        func_name: its name.
+    """
+
+    def dispatched(*args: Any, **kwargs: Any) -> Any:
+        flag = kwargs.get(arg_name, args[arg_index] if arg_index < len(args) else default)
+        return (if_true if flag else if_false)(*args, **kwargs)
+
+    dispatched.__doc__ = if_true.__doc__ or if_false.__doc__
+    dispatched.__module__, dispatched.__name__ = module_name or dispatched.__module__, func_name or dispatched.__name__
+    return dispatched

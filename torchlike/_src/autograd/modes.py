@@ -193,3 +193,24 @@ def is_anomaly_check_nan_enabled() -> bool:
 def is_inference(input: Tensor) -> bool:
     """Whether a tensor was made in inference mode."""
     return input.is_inference()
+
+
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """`set_detect_anomaly` as a function only."""
+    set_detect_anomaly(enabled, check_nan)
+
+
+class set_multithreading_enabled(_Mode):
+    """Kept for scripts that ask: the backward pass is recorded by the thread that asks for it, and XLA runs it."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+
+    def clone(self) -> "set_multithreading_enabled":
+        return set_multithreading_enabled(self.mode)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: Any) -> None:
+        pass

@@ -29,8 +29,7 @@ def _check_cat(tensors: Sequence[Any], dim: int) -> tuple[list[Any], int]:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
     kept = [(i, x) for i, x in enumerate(tensors) if not _legacy(x)]
     if not kept:
-        normalize_dim(dim, 1)
-        return list(tensors), 0
+        return list(tensors), 0  # whatever dim is
     first = kept[0][1]
     dim = normalize_dim(dim, first.ndim)
     for i, x in kept[1:]:

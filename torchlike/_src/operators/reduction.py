@@ -143,21 +143,21 @@ def count_nonzero(input: Array, dim: Dims = None) -> Array:
     return jnp.sum(input != 0, normalize_dims(dim, input.ndim), dtype=np.int64)
 
 
-def _check_extremum(name: str, x: Any, axes: tuple[int, ...], given: bool) -> None:
+def _check_extremum(name: str, x: Any, axes: tuple[int, ...], given: bool, dim: Dims) -> None:
     """Extrema of nothing do not exist."""
     if not given and x.size == 0:
         raise RuntimeError(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
             "Specify the reduction dim with the 'dim' argument."
         )
-    for axis in axes:
-        if x.ndim and x.shape[axis] == 0:
-            raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
+    for number in dim if isinstance(dim, (tuple, list)) else axes if dim is None else (dim,):
+        if x.ndim and x.shape[number] == 0:  # named as it was given
+            raise IndexError(f"{name}(): Expected reduction dim {number} to have non-zero size.")
 
 
 def _extremum(name: str, reduce: Callable[..., Array], kernel: str, input: Array, dim: Dims, keepdim: bool) -> Array:
     axes = normalize_dims(dim, input.ndim)
-    _check_extremum(name, input, axes, dim is not None and dim != ())
+    _check_extremum(name, input, axes, dim is not None and dim != (), dim)
     refuse(kernel, input, COMPLEX)
     return reduce(input, axes, keepdims=keepdim)
 
@@ -224,7 +224,7 @@ def _first(input: Array, best: Array, axis: int) -> Array:
 
 def _with_index(name: str, reduce: Callable[..., Array], input: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     axis = normalize_dim(dim, input.ndim)
-    _check_extremum(name, input, (axis,), True)
+    _check_extremum(name, input, (axis,), True, None)
     if CATEGORY[np.dtype(input.dtype)] == COMPLEX:
         raise RuntimeError(f"{name}(): does not support complex input")
     if input.ndim == 0:
@@ -276,7 +276,7 @@ def _argument(name: str, reduce: Callable[..., Array], input: Array, dim: int | 
         index = _first(input.reshape(-1), reduce(input), 0)
         return index.reshape((1,) * input.ndim if keepdim else ())
     axis = normalize_dim(dim, input.ndim)
-    _check_extremum(name, input, (axis,), True)
+    _check_extremum(name, input, (axis,), True, None)
     if input.ndim == 0:
         return jnp.zeros((), np.int64)
     index = _first(input, reduce(input, axis, keepdims=True), axis)

@@ -828,12 +828,14 @@ _WHY = {
 
 def view_refused(view: Tensor, what: str) -> str:
     """Torch's message for a write that a view's making forbids; ``what``: "is being" or "its base ... has been"."""
-    if view._node is not None:
-        start = f"Output {view._output} of {plain_name(view._node)} is a view and {what} modified inplace."
-    elif view._made == "inference":
-        start = f"A view was created in inference mode and {what} modified inplace in normal mode."
+    mode, other = ("inference", "in normal mode") if view._made == "inference" else ("no_grad", "with grad mode enabled")
+    if view._node is None:
+        start = f"A view was created in {mode} mode and {what} modified inplace {other}."
+    elif view._made in ("no_grad", "inference"):
+        origin = f"Output {view._output} of {plain_name(view._node)} is a view of a view which was created in {mode} mode"
+        start = f"{origin} and {what} modified inplace {other}."
     else:
-        start = f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled."
+        start = f"Output {view._output} of {plain_name(view._node)} is a view and {what} modified inplace."
     return f"{start} {_WHY[view._made]}"  # type: ignore[index]
 
 

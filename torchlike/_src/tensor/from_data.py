@@ -2,6 +2,7 @@
 
 import itertools
 import numbers
+import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -421,3 +422,30 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
         )
         array = array.copy()
     return finish(from_numpy(array), requires_grad)
+
+
+@composite("from_file", method=False)
+def from_file(
+    filename: str, shared: bool = False, size: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    pin_memory: bool = False, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """A 1-D tensor on the memory of a file.
+
+    Args:
+        filename: its path.
+        shared: writes to the tensor go to the file, which is made or grows if it is too small; else they stay in memory.
+        size: how many elements.
+        dtype: of the elements; by default the default dtype.
+    Raises:
+        RuntimeError: if the file is too small and not shared.
+    """
+    kind = np_dtype(dtype)
+    wanted = size * kind.itemsize
+    have = os.path.getsize(filename) if os.path.exists(filename) else 0
+    if have < wanted:
+        if not shared:
+            raise RuntimeError(f"file <{filename}> is too small: {have} bytes of {wanted}")
+        with open(filename, "ab") as file:
+            file.truncate(wanted)
+    array = np.memmap(filename, kind, "r+" if shared else "c", shape=(size,)) if size else np.zeros(0, kind)
+    return finish(from_numpy(np.asarray(array)), requires_grad)

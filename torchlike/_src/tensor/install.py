@@ -220,13 +220,14 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
         raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
     if made.dtype != have.dtype and promotion.is_complex(have.dtype) and promotion.is_floating(made.dtype):
         raise RuntimeError(f"In-place {kernel.name} is not supported for complex tensors.")
+    node = result._node
+    if node is not None and kernel.saves and node.trie is not None:
+        node.saved = saved(saved_places(kernel, args, written=0), args)
     result = fit_dtype(result, have.dtype)
     if not kernel.differentiable and local.recorder.grad and any(isinstance(a, Tensor) and a._requires_grad for a in args):
         form = int(isinstance(args[-1], Tensor) and len(args) > 1)
         result = record(_constant(kernel.grad_name[:-1] + str(form)), ([a for a in args if isinstance(a, Tensor)], result))
     node = result._node
-    if node is not None and kernel.saves and node.trie is not None:
-        node.saved = saved(saved_places(kernel, args, written=0), args)
     self._write(result._value(), node, result._number, result._requires_grad)
     if node is not None and node.trie is not None:
         for _, needs in kernel.saves_results:

@@ -32,6 +32,11 @@ def is_complex(input: Tensor) -> bool:
     return input.is_complex()
 
 
+def is_vulkan_available() -> bool:
+    """False: JAX has no such device."""
+    return False
+
+
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element is not zero."""
     if input.numel() != 1:

@@ -140,7 +140,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         return make(input, views.reshape, (new, contiguous_strides(new)), "ViewBackward0")
     strides = view_strides(old, input.stride(), new)
     if strides is not None:
-        return make(input, views.reshape, (new, strides), "ViewBackward0")
+        name = "ViewBackward0" if input.is_contiguous() else "ReshapeAliasBackward0"  # type: ignore[attr-defined]
+        return make(input, views.reshape, (new, strides), name)
     # Where there is a history, it shows torch's two steps.
     source = ops.clone(input) if input._requires_grad and local.recorder.grad else input
     out = record(views.reshape.kernel, (source, new, contiguous_strides(new)))
@@ -180,6 +181,9 @@ def view_as_dtype(self: Tensor, dtype: dtypes.dtype) -> Tensor:
                 raise RuntimeError(f"self.size(-1) must be divisible by {r} to view {pair}, but got {shape[-1]}")
             if offset % r:
                 raise RuntimeError(f"self.storage_offset() must be divisible by {r} to view {pair}, but got {offset}")
+            for d, s in enumerate(strides[:-1]):
+                if s % r:
+                    raise RuntimeError(f"self.stride({d}) must be divisible by {r} to view {pair}, but got {s}")
             shape, strides, offset = (*shape[:-1], shape[-1] // r), (*[s // r for s in strides[:-1]], 1), offset // r
     view = views._make(detach(self), views.view_dtype, (dtype,), (shape, strides, offset), None)
     view._base_tensor = None  # on the same memory, but autograd does not know of it

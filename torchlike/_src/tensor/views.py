@@ -285,6 +285,8 @@ class unfold:
 
     @staticmethod
     def put(base: Array, new: Array, dim: int, size: int, step: int) -> Array:
+        if base.ndim == 0:
+            return jnp.reshape(new, ()) if size else base
         n = (base.shape[dim] - size) // step + 1
         where = np.arange(n)[:, None] * step + np.arange(size)
         moved = jnp.moveaxis(base, dim, 0)

@@ -1,0 +1,350 @@
+"""What random programs (`tests/test_random_programs.py`) found to differ from torch, each in its smallest form."""
+
+import pytest
+
+from tests.programs import Table, programs, same
+
+
+def _facts(*tensors):
+    return [(t.requires_grad, t.grad_fn and t.grad_fn.name(), t.is_leaf, t._version, t._is_view(), t.output_nr) for t in tensors]
+
+
+def _leaf(torch, *shape):
+    return torch.ones(shape, requires_grad=True)
+
+
+FOUND = Table()
+
+
+@FOUND
+def index_add_to_a_matrix_takes_rows_that_are_on_the_host(torch):
+    x = torch.zeros(3, 2)
+    return x.index_add_(0, torch.tensor([2]), torch.ones(1, 2)), x.index_add(1, torch.tensor([0]), torch.ones(3, 1), alpha=2)
+
+
+@FOUND
+def index_add_names_a_row_that_is_not_there(torch):
+    return torch.zeros(3, 2).index_add_(0, torch.tensor([5]), torch.ones(1, 2))
+
+
+@FOUND
+def index_add_of_another_factor_names_it_otherwise(torch):
+    return torch.zeros(3, 2).index_add_(0, torch.tensor([5]), torch.ones(1, 2), alpha=2)
+
+
+@FOUND
+def what_is_filled_in_gets_its_gradient(torch):
+    x, v = _leaf(torch, 3) * 1, torch.tensor(2.0, requires_grad=True)
+    x.fill_(v)
+    x.sum().backward()
+    return _facts(x), v.grad
+
+
+@FOUND
+def a_scalar_tensor_that_is_assigned_gets_its_gradient(torch):
+    x, v = _leaf(torch, 3) * 1, torch.tensor(2.0, requires_grad=True)
+    x[1:] = v
+    x.sum().backward()
+    return _facts(x), v.grad
+
+
+@FOUND
+def what_is_assigned_is_viewed_and_expanded(torch):
+    made = []
+    for shape in ((), (3,), (1, 1, 3), (1, 2, 3)):
+        x, v = _leaf(torch, 2, 3) * 1, _leaf(torch, *shape)
+        x[0:2] = v
+        made.append(x.grad_fn.next_functions[-1][0].name())
+    return made
+
+
+@FOUND
+def assigning_part_of_a_tensor_to_itself(torch):
+    x = torch.arange(6.0).view(3, 2)
+    x[0:2] = x[2]
+    return x
+
+
+@FOUND
+def writing_back_what_was_written_in_place_counts_as_a_write(torch):
+    x, y = torch.ones(3), _leaf(torch, 3) * 1
+    x[0] += 1
+    y[0] += 1
+    y.sum().backward()
+    return _facts(x, y)
+
+
+@FOUND
+def a_copy_to_itself_is_a_write(torch):
+    x, y = torch.ones(3), _leaf(torch, 3) * 1
+    v = y.view(1, 3)
+    v.copy_(v)
+    return _facts(x.copy_(x), y, v)
+
+
+@FOUND
+def copying_a_detached_view_of_itself_cuts_the_history(torch):
+    a = _leaf(torch, 3)
+    x = a * 2
+    x[0:2] = x.detach()[0:2]
+    x.sum().backward()
+    return a.grad
+
+
+@FOUND
+def comparisons_in_place_have_a_history(torch):
+    made = []
+    for name, other in (("eq_", 1), ("lt_", torch.ones(3)), ("eq_", _leaf(torch, 3))):
+        a = _leaf(torch, 3)
+        x = a * 1
+        getattr(x, name)(other)
+        x.sum().backward()
+        made.append((_facts(x), a.grad))
+    return made
+
+
+@FOUND
+def logical_operations_in_place_are_not_noticed(torch):
+    x, leaf = _leaf(torch, 3) * 1, _leaf(torch, 3)
+    return _facts(x.logical_not_(), leaf.logical_and_(torch.zeros(3))), leaf.detach()
+
+
+@FOUND
+def an_argument_of_a_method_is_counted_without_the_tensor(torch):
+    torch.ones(3).logical_and_(1)
+
+
+@FOUND
+def views_made_without_grad_require_it_to_nobodys_use(torch):
+    a = _leaf(torch, 2, 3)
+    with torch.no_grad():
+        views = [a.view(6), a[0], a.t(), a.expand(2, 2, 3), a.detach()]
+    y = views[0] * 2
+    y.sum().backward()
+    return _facts(*views, y), a.grad, views[0].grad
+
+
+@FOUND
+def a_view_of_such_a_view_names_its_origin_when_written_to(torch):
+    a = _leaf(torch, 3)
+    with torch.no_grad():
+        v = a.view(3)
+    v[...].add_(1)
+
+
+@FOUND
+def histories_of_views_in_place(torch):
+    def of(write):
+        x = _leaf(torch, 3, 1) * 1
+        write(x)
+        return x.grad_fn.name()
+
+    return [
+        of(write)
+        for write in (
+            lambda x: x.t_(), lambda x: x.transpose_(0, 1), lambda x: x.squeeze_(), lambda x: x.squeeze_(1),
+            lambda x: x.squeeze_((0, 1)), lambda x: x.unsqueeze_(0), lambda x: x.as_strided_((1,), (1,)),
+        )
+    ]  # fmt: skip
+
+
+@FOUND
+def histories_of_plain_views(torch):
+    x = _leaf(torch, 3, 1)
+    views = x[:], x[...], x[()], x[:, :], x.squeeze((0, 1)), x.t().reshape(3, 1), x[:, 0].reshape(3, 1), x.sum().movedim(0, 0)
+    return [v.grad_fn.name() for v in views]
+
+
+@FOUND
+def views_as_another_dtype_have_no_history(torch):
+    x = _leaf(torch, 4, 4)
+    views = [x.view(d) for d in (torch.float32, torch.float64, torch.int32, torch.uint8, torch.complex64)]
+    return _facts(*views)
+
+
+@FOUND
+def a_view_as_a_wider_dtype_wants_even_strides(torch):
+    return torch.zeros(2, 0).view(torch.float64)
+
+
+@FOUND
+def outputs_of_several_views_are_numbered(torch):
+    x = _leaf(torch, 2, 2)
+    return _facts(*x.unbind(0), *x.split(1), *x.chunk(2), *x.tensor_split(2), *torch.ones(2, 2).unbind(0))
+
+
+@FOUND
+def a_view_knows_that_its_base_requires_grad_by_now(torch):
+    base = torch.ones(3)
+    early = base.view(3)
+    base.mul_(2)
+    late = base.view(3)
+    base.requires_grad_()
+    y = early * late
+    y.sum().backward()
+    return _facts(early, late, y), base.grad
+
+
+@FOUND
+def writes_through_data_leave_histories_alone(torch):
+    x = _leaf(torch, 2, 3)
+    v = x.t()
+    x.data.add_(1)
+    v.sum().backward()
+    return _facts(v), v, x.grad
+
+
+@FOUND
+def a_view_as_reals_keeps_its_name_when_its_base_is_written_to(torch):
+    x = torch.ones(3, dtype=torch.complex64, requires_grad=True) * 1
+    views = torch.view_as_real(x), x.imag, x.conj()
+    x.add_(1)
+    return [v.grad_fn.name() for v in views]
+
+
+@FOUND
+def a_view_of_a_tensor_turned_in_place(torch):
+    x = torch.ones(2, 3)
+    x.t_()
+    v, w = x.unfold(0, 1, 1), x.as_strided((2,), (1,))
+    v.add_(1)
+    return v._base is x, w._base is x, x._is_view(), x
+
+
+@FOUND
+def detaching_in_place_after_turning_in_place(torch):
+    x = torch.ones(2, 3).t_()
+    return _facts(x.detach_())
+
+
+@FOUND
+def an_in_place_operation_with_a_wider_tensor(torch):
+    a, b = torch.ones(3), torch.ones(3, dtype=torch.float64, requires_grad=True)
+    c = a / 2
+    a.mul_(b)
+    (a + c).sum().backward()
+    return a.grad_fn.name(), b.grad
+
+
+@FOUND
+def assigning_by_a_mask_has_index_puts_history(torch):
+    x = _leaf(torch, 3) * 1
+    x[torch.tensor([True, False, True])] = 1
+    return x.grad_fn.name()
+
+
+@FOUND
+def memory_shared_with_numpy_after_a_broadcast_write(torch):
+    x = torch.ones(2, 3)
+    x.copy_(torch.tensor([0, -1, -2], dtype=torch.int32))
+    strides = x.numpy().strides
+    x.as_strided((3,), (1,), 1).scatter_add_(0, torch.tensor([0]), torch.tensor([0.5]))
+    return strides, x
+
+
+@FOUND
+def writing_to_windows_on_a_0d_tensor(torch):
+    x = torch.tensor(1.0)
+    x.unfold(0, 1, 1).add_(torch.ones(1))
+    return x
+
+
+@FOUND
+def joining_nothing_but_empty_vectors(torch):
+    return torch.cat([torch.zeros(0), torch.zeros(0)], 5), torch.cat([torch.zeros(0), torch.zeros(2, 3)], -1)
+
+
+@FOUND
+def backward_of_integers_says_that_they_require_no_grad(torch):
+    torch.ones(3, dtype=torch.int64).sum().backward()
+
+
+@FOUND
+def a_saved_result_of_a_second_overload_is_named_with_its_number(torch):
+    y = _leaf(torch, 1, 4).prod(0)
+    y.fill_(1)
+    y.sum().backward()
+    z = torch.ones(2, dtype=torch.complex64, requires_grad=True) * 1
+    w = z * z
+    z.fill_(1)
+    w.abs().sum().backward()
+
+
+@FOUND
+def a_saved_complex_tensor_is_named_as_torch_does(torch):
+    z = torch.ones(2, dtype=torch.complex64, requires_grad=True) * 1
+    w = z * z
+    z.fill_(1)
+    w.abs().sum().backward()
+
+
+@FOUND
+def named_results_of_reductions(torch):
+    x = torch.ones(3)
+    return [type(r).__name__ for r in (x.max(0), x.min(0), x.median(0), x.sort(0), x.mode(0), x.kthvalue(1))]
+
+
+@programs(FOUND)
+def test_a_found_difference_is_gone(program) -> None:
+    same(program)
+
+
+REFUSALS = {
+    "a row by its place, after a new dimension": lambda torch: torch.ones(2, 3)[None, 0, 9],
+    "a row of a 0-d tensor": lambda torch: torch.ones(())[9],
+    "a row of a 0-d tensor, in a tuple": lambda torch: torch.ones(())[0,],
+    "a step of zero": lambda torch: torch.ones(3)[::0],
+    "a copy of four to one": lambda torch: torch.ones(1).copy_(torch.ones(4)),
+    "a sum of halves and a wider type": lambda torch: torch.ones(3, dtype=torch.int32).lerp_(torch.ones(3).long(), 0.5),
+    "products of bools": lambda torch: torch.ones(3).bool().addcmul_(torch.ones(3).bool(), torch.ones(3).bool()),
+    "the largest of complex numbers": lambda torch: torch.ones(3, dtype=torch.complex64).max(0),
+    "the median of complex numbers": lambda torch: torch.ones(3, dtype=torch.complex64).median(0),
+    "transposing three dimensions in place": lambda torch: torch.ones(1, 2, 3).t_(),
+}
+
+
+@programs(REFUSALS)
+def test_a_refusal_is_torchs(program) -> None:
+    same(program)
+
+
+#: Writes with operands on the memory that is written to: all of it, or none of what is written.
+WRITES = {
+    "scatter_": lambda torch, t, o: t.scatter_(1, torch.zeros(len(t), 1, dtype=torch.int64), o),
+    "scatter_add_": lambda torch, t, o: t.scatter_add_(1, torch.zeros(len(t), 1, dtype=torch.int64), o),
+    "scatter_reduce_": lambda torch, t, o: t.scatter_reduce_(0, torch.zeros(1, 4, dtype=torch.int64), o, "sum"),
+    "index_add_": lambda torch, t, o: t.index_add_(0, torch.arange(len(o)), o),
+    "index_copy_": lambda torch, t, o: t.index_copy_(0, torch.arange(len(o)), o),
+    "index_reduce_": lambda torch, t, o: t.index_reduce_(0, torch.arange(len(o)), o, "prod"),
+    "index_put_": lambda torch, t, o: t.index_put_((torch.arange(len(o)),), o),
+    "assignment": lambda torch, t, o: t.__setitem__(torch.arange(len(o)), o),
+    "put_": lambda torch, t, o: t.put_(torch.arange(o.numel()), o),
+    "copy_": lambda torch, t, o: t.copy_(o),
+    "masked_fill_": lambda torch, t, o: t.masked_fill_(t > 0, o[0, 0]),
+    "index_fill_": lambda torch, t, o: t.index_fill_(0, torch.tensor([0]), o[0, 0]),
+}
+
+
+@pytest.mark.parametrize("where", ["itself", "beside"])
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_writes_refuse_the_operands_that_torch_refuses(write, where: str) -> None:
+    def program(torch):
+        whole = torch.arange(32.0).view(8, 4)
+        target = whole[:4]
+        write(torch, target, target.detach() if where == "itself" else whole[4:])
+        return whole
+
+    same(program)
+
+
+EXPANDED = {
+    "fill_": lambda torch, t: t.fill_(1), "fill_ by a tensor": lambda torch, t: t.fill_(torch.tensor(1.0)),
+    "zero_": lambda torch, t: t.zero_(), "assignment": lambda torch, t: t.__setitem__(slice(0, 2), 1),
+    "add_": lambda torch, t: t.add_(1), "masked_scatter_": lambda torch, t: t.masked_scatter_(torch.ones(3, 2) > 0, torch.ones(3, 2)),
+    "of nothing": lambda torch, t: torch.ones(0, 1).expand(0, 2).add_(1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("write", EXPANDED.values(), ids=list(EXPANDED))
+def test_writes_to_expanded_tensors_are_refused_where_torch_refuses_them(write) -> None:
+    same(lambda torch: write(torch, torch.ones(3, 1).expand(3, 2)).tolist())
