@@ -68,6 +68,7 @@ def test_packed_sequences(mode):
     check(mode, layers=2, directions=2, batch_sizes=[3, 2, 2, 1, 1])
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported")  # torch, once a process
 def test_lstm_with_projection():
     check("lstm", projection=2, layers=2, directions=2)
     check("lstm", projection=2, biases=False, batch_sizes=[3, 2, 1])

@@ -17,7 +17,7 @@ from torchlike._src.engine.program import ARRAY, Call, Nest
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import Value, aval
 from torchlike._src.operators import promotion
-from torchlike._src.tensor import dispatch
+from torchlike._src.tensor import dispatch, reading
 from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.tape import node_class
@@ -103,10 +103,10 @@ def _item(a: Any, code: int) -> Any:
     """An argument in the template of a call; numbers are constants of it."""
     if isinstance(a, Tensor):
         return ARRAY
-    if code == dispatch._LIST and a is not None:
+    if code == reading.TENSORS and a is not None:
         return Nest([None if t is None else ARRAY for t in a])
-    if code in (dispatch._NUMBER, dispatch._LIVE) and a is not None:
-        return tuple(map(dispatch._plain, a)) if isinstance(a, (tuple, list)) else dispatch._plain(a)
+    if code in (reading.OPERAND, reading.LIVE) and a is not None:
+        return tuple(map(reading.plain, a)) if isinstance(a, (tuple, list)) else reading.plain(a)
     return dispatch._static(a)
 
 
@@ -140,6 +140,7 @@ class Vectorised(Kernel):
             setattr(self, name, getattr(of, name))
         self.of, self.places, self.size, self.seeds = of, places, size, seeds
         self.name = self.__name__ = f"{of.name}_vmap"
+        self.lead = -1
         self.host = self.check = self.layout = self.returns = None
         self.saves = self.saves_results = self.depends = ()
         self.saves_known = self.saves_nothing = self.keeps_more = False

@@ -21,9 +21,9 @@ import jax.numpy as jnp
 from torchlike._src.autograd import batching
 from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import Param, ops
-from torchlike._src.tensor import dispatch, view_functions, views
+from torchlike._src.tensor import reading, view_functions, views
 from torchlike._src.tensor.core import Tensor, levels
-from torchlike._src.tensor.dispatch import Kernel, record
+from torchlike._src.tensor.dispatch import Kernel, first_reading, record
 from torchlike._src.tensor.layouts import contiguous_format
 
 #: No level is hidden.
@@ -222,7 +222,8 @@ class Derivative(Kernel):
         self.of, self.places = of, places
         self.name = self.__name__ = f"{of.name}_jvp"
         self.params = (*of.params, Param("tangents", "tensors", None, False))
-        self.codes = (*of.codes, dispatch._LIST)
+        self.codes = (*of.codes, reading.TENSORS)
+        self.read, self.lead = first_reading, -1
         self.host = self.check = self.layout = self.returns = None
         self.saves = self.saves_results = self.depends = ()
         self.saves_known = self.saves_nothing = self.keeps_more = False

@@ -70,7 +70,7 @@ class Kernel:
         self.lead = (
             -1 if op.host is None or self.live or op.eager else next((i for i, c in enumerate(self.codes) if c != STATIC), 0)
         )
-        self.read = _first_reading
+        self.read = first_reading
         #: Looks at values that are on the host, see `checked`.
         self.check = getattr(op.fn, "check", None)
         self.numbers_alone_refused = any(p.kind == "operand" for p in op.params)
@@ -114,6 +114,8 @@ class Kernel:
 
     def identity(self) -> Any:
         """What another process would know the kernel by, see `stored.key_of`."""
+        if type(self) is not Kernel:  # one that does something else with the op
+            raise stored.Unnamed(self.name)
         declared = OPS.get(self.name)
         named = ("op", self.name) if declared is not None and declared.fn is self.fn else stored.name_of(self.fn)
         return (named, self.promote, self.keywords)
@@ -149,7 +151,7 @@ class Kernel:
 _PROMOTED = {"tensor", "tensor?", "operand", "operand?", "tensors"}
 
 
-def _first_reading(kernel: Kernel, *rest: Any) -> Any:
+def first_reading(kernel: Kernel, *rest: Any) -> Any:
     """Stands for a kernel's reader until it is used: making those of all ops would take a fifth of the import."""
     kernel.read = reader(kernel.codes, wrong_argument)
     return kernel.read(kernel, *rest)
