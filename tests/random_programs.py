@@ -279,7 +279,7 @@ VIEWS: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"{n}.imag" if t.is_complex() or d.chance(5) else None,
     lambda d, n, t: f"{n}.conj()" if t.is_complex() or d.chance(20) else None,
     lambda d, n, t: f"torch.view_as_complex({n})" if t.dtype == torch.float32 and t.shape[-1:] == (2,) else None,
-    lambda d, n, t: f"{n}.view(torch.{d.pick(['int32', 'float32', 'uint8', 'float64'])})" if t.dtype in (torch.float32, torch.int32) else None,
+    lambda d, n, t: f"{n}.view(torch.{d.pick(['int32', 'float32', 'uint8', 'int64'])})" if t.dtype in (torch.float32, torch.int32) else None,
     lambda d, n, t: f"{n}.detach()",
     lambda d, n, t: f"{n}.detach()",
     lambda d, n, t: f"{n}.movedim({d.dim(t)}, {d.dim(t)})",

@@ -152,7 +152,15 @@ def histories_of_views_in_place(torch):
 def histories_of_plain_views(torch):
     x = _leaf(torch, 3, 1)
     views = x[:], x[...], x[()], x[:, :], x.squeeze((0, 1)), x.t().reshape(3, 1), x[:, 0].reshape(3, 1), x.sum().movedim(0, 0)
-    return [v.grad_fn.name() for v in views]
+    return [v.grad_fn.name() for v in (*views, x[-3:, :], x[None, -3:])]
+
+
+@FOUND
+def numbers_that_are_assigned_to_all(torch):
+    x, y = _leaf(torch, 3) * 1, _leaf(torch) * 1
+    x[...] = 2
+    y[()] = 2
+    return _facts(x, y)
 
 
 @FOUND
