@@ -258,6 +258,21 @@ def writing_to_windows_on_a_0d_tensor(torch):
 
 
 @FOUND
+def writing_to_a_part_of_a_view_that_shows_elements_twice(torch):
+    x, y = torch.arange(6.0), _leaf(torch, 2, 3) * 1
+    x.as_strided((2, 2), (1, 1), 0)[:, 1].add_(10)
+    y.t().unfold(0, 2, 1)[0].mul_(3)
+    y.sum().backward()
+    return x, y
+
+
+@FOUND
+def an_expanded_tensor_can_be_copied_to_itself(torch):
+    x = torch.ones(3, 1).expand(3, 2)
+    return x.copy_(x)._version
+
+
+@FOUND
 def joining_nothing_but_empty_vectors(torch):
     return torch.cat([torch.zeros(0), torch.zeros(0)], 5), torch.cat([torch.zeros(0), torch.zeros(2, 3)], -1)
 
