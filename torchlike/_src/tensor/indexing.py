@@ -232,8 +232,8 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 conversion.fill_(view, value)
                 return
             if value.shape != view.shape:
-                _fit(value, view)
                 value = _drop_leading(value)
+                _fit(value, view)
                 value = value if value.shape == view.shape else view_functions.expand(value, view.shape)
             conversion.copy_(view, value)
         elif isinstance(value, (bool, int, float, complex)):
