@@ -279,7 +279,7 @@ VIEWS: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"{n}.imag" if t.is_complex() or d.chance(5) else None,
     lambda d, n, t: f"{n}.conj()" if t.is_complex() or d.chance(20) else None,
     lambda d, n, t: f"torch.view_as_complex({n})" if t.dtype == torch.float32 and t.shape[-1:] == (2,) else None,
-    lambda d, n, t: f"{n}.view(torch.{d.pick(['int32', 'float32', 'uint8', 'float64'])})" if t.dtype in (torch.float32, torch.int32) else None,
+    lambda d, n, t: f"{n}.view(torch.{d.pick(['int32', 'float32', 'uint8', 'int64'])})" if t.dtype in (torch.float32, torch.int32) else None,
     lambda d, n, t: f"{n}.detach()",
     lambda d, n, t: f"{n}.detach()",
     lambda d, n, t: f"{n}.movedim({d.dim(t)}, {d.dim(t)})",
@@ -393,6 +393,13 @@ def _addmm(d: Draw, name: str, t: torch.Tensor) -> str | None:
     return f"{name}.addmm_({left}, {right or d.literal(shape, name_of(t.dtype))})"
 
 
+def _compare(d: Draw, name: str, t: torch.Tensor) -> str | None:
+    other = d.operand(t)
+    if other in d.env and d.env[other].requires_grad and not _floats(t):  # torch gives an integer tensor a history then
+        return None
+    return f"{name}.{d.pick(['eq_', 'lt_', 'logical_and_'])}({other})"
+
+
 def _turn(d: Draw, name: str, t: torch.Tensor) -> str | None:
     if t.requires_grad:
         return None
@@ -455,7 +462,7 @@ WRITES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"{n}.cumsum_({d.dim(t)})" if t.dtype != torch.bool else None,
     lambda d, n, t: f"{n}.masked_scatter_({_mask(d, t)}, {n}.clone())",
     _addmm,
-    lambda d, n, t: f"{n}.{d.pick(['eq_', 'lt_', 'logical_and_'])}({d.operand(t)})",
+    _compare,
     lambda d, n, t: f"{n}.put_({d.literal((1,), 'int64', high=max(t.numel(), 1))}, {d.literal((1,), name_of(t.dtype))}, accumulate=True)" if t.numel() else None,
 ]  # fmt: skip
 
@@ -471,7 +478,7 @@ def _matmul(d: Draw, name: str, t: torch.Tensor) -> str | None:
     other = d.tensor(
         lambda o: 0 < t.ndim < 3 and 0 < o.ndim < 3 and o.dtype == t.dtype and o.shape[-2 if o.ndim > 1 else 0] == t.shape[-1]
     )
-    return None if other is None or t.dtype == torch.bool or t.is_complex() else f"{name} @ {other}"
+    return None if other is None or not t.is_floating_point() else f"{name} @ {other}"
 
 
 def _to(d: Draw, name: str, t: torch.Tensor) -> str | None:

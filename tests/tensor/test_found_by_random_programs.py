@@ -152,7 +152,15 @@ def histories_of_views_in_place(torch):
 def histories_of_plain_views(torch):
     x = _leaf(torch, 3, 1)
     views = x[:], x[...], x[()], x[:, :], x.squeeze((0, 1)), x.t().reshape(3, 1), x[:, 0].reshape(3, 1), x.sum().movedim(0, 0)
-    return [v.grad_fn.name() for v in views]
+    return [v.grad_fn.name() for v in (*views, x[-3:, :], x[None, -3:])]
+
+
+@FOUND
+def numbers_that_are_assigned_to_all(torch):
+    x, y = _leaf(torch, 3) * 1, _leaf(torch) * 1
+    x[...] = 2
+    y[()] = 2
+    return _facts(x, y)
 
 
 @FOUND
@@ -247,6 +255,21 @@ def writing_to_windows_on_a_0d_tensor(torch):
     x = torch.tensor(1.0)
     x.unfold(0, 1, 1).add_(torch.ones(1))
     return x
+
+
+@FOUND
+def writing_to_a_part_of_a_view_that_shows_elements_twice(torch):
+    x, y = torch.arange(6.0), _leaf(torch, 2, 3) * 1
+    x.as_strided((2, 2), (1, 1), 0)[:, 1].add_(10)
+    y.t().unfold(0, 2, 1)[0].mul_(3)
+    y.sum().backward()
+    return x, y
+
+
+@FOUND
+def an_expanded_tensor_can_be_copied_to_itself(torch):
+    x = torch.ones(3, 1).expand(3, 2)
+    return x.copy_(x)._version
 
 
 @FOUND

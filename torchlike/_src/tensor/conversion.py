@@ -255,7 +255,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     self._check_write("copy_", (src,))
-    self._check_overlap((src,))
+    if src is not self:
+        self._check_overlap((src,))
     if src._storage is self._storage and src._chain == self._chain and not (self.requires_grad or src.requires_grad):
         self._counter().version += 1
         return self  # as in `x[i] += 1`, where Python writes back what was written in place already

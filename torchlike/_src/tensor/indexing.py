@@ -119,7 +119,8 @@ def parse(self: Tensor, key: Any) -> Parsed:
                 ).indices(size)
             except AttributeError:
                 raise TypeError("slice indices must be integers or None or have an __index__ method") from None
-            if start == 0 and stop == size and step == 1:
+            counted_back = item.start is not None and item.start.__index__() < 0  # torch slices, though it be all
+            if start == 0 and stop == size and step == 1 and not counted_back:
                 spec.append(())
                 out.name = "SliceBackward0" if key is item else out.name
             else:
@@ -237,15 +238,16 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 conversion.fill_(view, value)
                 return
             if value.shape != view.shape:
-                _fit(value, view)
                 value = _drop_leading(value)
+                _fit(value, view)
                 value = value if value.shape == view.shape else view_functions.expand(value, view.shape)
             conversion.copy_(view, value)
         elif isinstance(value, (bool, int, float, complex)):
             view._check_overlap()
             conversion.fill_(view, value)
             if view is self and self._node is not None:
-                self._node.__class__ = node_class("FillBackward3")  # in torch the number becomes a tensor first
+                # In torch the number becomes a tensor first, which is copied if it has the very shape.
+                self._node.__class__ = node_class("FillBackward3" if self.ndim else "CopyBackwards")
         else:
             conversion.copy_(view, from_data.tensor(value, dtype=self.dtype, device=self.device))
         return

@@ -16,7 +16,7 @@ from torchlike._src.tensor.dispatch import Kernel, record
 from torchlike._src.tensor.refusals import NotStrided
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class
-from torchlike._src.tensor.views import make
+from torchlike._src.tensor.views import make, memory_order
 
 
 def wrap_dim(dim: int, ndim: int) -> int:
@@ -687,12 +687,6 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
     return make(self, views.unfold, (d, size, step), "UnfoldBackward0")
-
-
-def memory_order(input: Tensor) -> tuple[int, ...]:
-    """The dimensions from outer to inner as they lie in memory."""
-    strides, shape = input.stride(), input._aval().shape
-    return tuple(sorted(range(len(shape)), key=lambda d: (-strides[d], -shape[d], d)))
 
 
 @composite("as_strided")

@@ -608,6 +608,17 @@ def whole(storage: Storage) -> Tensor:
     return t
 
 
+def memory_order(input: Tensor) -> tuple[int, ...]:
+    """The dimensions from outer to inner as they lie in memory."""
+    strides, shape = input.stride(), input._aval().shape
+    return tuple(sorted(range(len(shape)), key=lambda d: (-strides[d], -shape[d], d)))
+
+
+#: Views that may show an element more than once, and those whose elements are not those of their source.
+_OVERLAPPING = (as_strided, unfold, expand)
+_OTHER_ELEMENTS = (real, imag, conj, view_as_real, view_as_complex, view_dtype)
+
+
 def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: bool) -> None:
     """Write ``value``, which has this history, into the part of the storage that ``view`` shows."""
     storage, chain, base = view._storage, view._chain, base_of(view)
@@ -627,6 +638,10 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
     owner = view if base is None else base  # whose history the write becomes
     levels = [whole(storage)]
     above = len(owner._chain or ())
+    if above == 0 and any(op in _OVERLAPPING for op, _ in chain[:-1]) and not any(op in _OTHER_ELEMENTS for op, _ in chain):
+        # Level by level, what other elements of a level show of the same memory would be written over it.
+        size = view._aval().shape
+        chain = ((as_strided, (size, view.stride(), view.storage_offset(), memory_order(levels[0]))),)
     before = rec.grad
     try:
         for k in range(len(chain)):
