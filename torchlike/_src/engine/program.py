@@ -193,26 +193,30 @@ class Numbers:
 class Program:
     """A path of recorded ops as one jitted function.
 
-    ``live`` are the numbers of the values to return; ``donated`` of the inputs whose buffers it may reuse. After the
-    first run, ``plan`` says where each live value is found: among the outputs, or, for residuals that are
-    inputs themselves, among those.
+    ``live`` are the numbers of the values to return; ``donated`` of the inputs whose buffers it may reuse, in the order of the
+    ``heirs``, results that are to have them: JAX gives the buffer of the first donated input to the first output of its kind.
+    After the first run, ``plan`` says where each live value is found: among the outputs, or, for residuals that are
+    inputs themselves, among those; ``order`` is that of the values among the outputs, where these are all there is.
     """
 
-    __slots__ = ("donated", "entry", "fn", "inputs", "kept", "live", "numbers", "path", "plan", "runs", "simple", "size")
+    __slots__ = (
+        "donated", "entry", "fn", "heirs", "inputs", "kept", "live", "numbers", "order", "path", "plan", "runs", "size"
+    )  # fmt: skip
 
-    def __init__(self, path: Sequence[Any], size: int, live: tuple[int, ...], donated: tuple[int, ...]) -> None:
+    def __init__(self, path: Sequence[Any], size: int, live: tuple[int, ...], pairs: tuple[tuple[int, int], ...]) -> None:
         self.path = path
         self.size = size
         self.live = live
-        self.donated = donated
-        gone = set(donated)
+        self.donated = tuple([i for i, _ in pairs])
+        self.heirs = tuple([heir for _, heir in pairs if heir >= 0])
+        gone = set(self.donated)
         self.inputs = [(node.base + k, a) for node in path for k, a in enumerate(node.enters)]
         self.kept = tuple(i for i, _ in self.inputs if i not in gone)
         self.plan: list[Any] = []
-        self.simple = False
+        self.order: tuple[int, ...] | None = None
         self.runs = 0
         self.numbers = Numbers()
-        self.fn = jax.jit(self._trace, donate_argnums=(0,) if donated else ())
+        self.fn = jax.jit(self._trace, donate_argnums=(0,) if pairs else ())
 
     def _trace(self, donated: list[Any], kept: list[Any], numbers: tuple[Any, ...]) -> list[Any]:
         env: list[Any] = [None] * self.size
@@ -239,6 +243,8 @@ class Program:
                 outputs.append(x)
             return ("output", where[id(x)])
 
+        for i in self.heirs:
+            place(env[i])
         plan: list[Any] = []
         for i in self.live:
             if _is_pullback(self.path, i):
@@ -248,18 +254,18 @@ class Program:
             else:
                 plan.append(place(env[i]))
         self.plan = plan
-        self.simple = self._is_simple()
+        self.order = self._order()
         return outputs
 
     def _find(self, donated: list[Any], kept: list[Any], numbers: tuple[Any, ...]) -> None:
         """Take the executable that an earlier process has kept, or keep it for later ones."""
-        key = stored.key_of(self.path, self.live, self.donated, numbers)
+        key = stored.key_of(self.path, self.live, (self.donated, self.heirs), numbers)
         if key is None:
             return
         found = stored.load(key)
         if found is not None:
             self.plan, self.fn = found
-            self.simple = self._is_simple()
+            self.order = self._order()
             report.loaded()
             return
         lowered = self.fn.lower(donated, kept, numbers)
@@ -268,8 +274,11 @@ class Program:
         if compiled is not None and all(at[0] != "pullback" for at in self.plan):
             stored.keep(key, self.plan, compiled)
 
-    def _is_simple(self) -> bool:
-        return self.plan == [("output", k) for k in range(len(self.plan))]
+    def _order(self) -> tuple[int, ...] | None:
+        places = [at[1] for at in self.plan if at[0] == "output"]
+        if sorted(places) != list(range(len(self.live))):
+            return None
+        return tuple([i for _, i in sorted(zip(places, self.live, strict=True))])
 
     def _replay(self, env: list[Any], numbers: Any) -> None:
         for node in self.path:
@@ -298,8 +307,8 @@ class Program:
             self._find(donated, kept, given)
         outputs = self.fn(donated, kept, given)
         self.runs += 1
-        if self.simple:
-            for i, out in zip(self.live, outputs, strict=True):
+        if self.order is not None:
+            for i, out in zip(self.order, outputs, strict=True):
                 values[i].data = out
             return
 

@@ -92,13 +92,13 @@ def _settings() -> Any:
     return sorted((k, repr(v)) for k, v in values.items() if "cache" not in k and isinstance(v, _PLAIN))
 
 
-def key_of(path: Sequence[Any], live: Sequence[int], donated: Sequence[int], numbers: Sequence[Any]) -> str | None:
+def key_of(path: Sequence[Any], live: Sequence[int], donated: Sequence[Any], numbers: Sequence[Any]) -> str | None:
     """The name of a program's file; None if something in it cannot be named.
 
     Args:
         path: the nodes; the root above them has the settings under which they were recorded.
         live: the values that it returns.
-        donated: the inputs that it may overwrite.
+        donated: the inputs that it may overwrite, and by what.
         numbers: its Python numbers; only their types count.
     """
     try:

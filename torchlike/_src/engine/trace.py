@@ -326,6 +326,10 @@ class PlaceChanged(Exception):
 _ALONE = next(map(getrefcount, [Value(None, None)]))
 
 
+#: Inputs to overwrite, each with the result that takes its place, or -1.
+Donated = tuple[tuple[int, int], ...]
+
+
 class Liveness:
     """Who holds the values of a trace that ends at a node.
 
@@ -345,16 +349,21 @@ class Liveness:
             i for i, n in enumerate(references) if n <= _ALONE and values[i].data is not None and values[i].aval in kinds
         ]
         self._arrays: list[int] = []
-        self._donated: tuple[int, ...] = ()
+        self._donated: Donated = ()
 
-    def donated(self, values: list[Value]) -> tuple[int, ...]:
-        """Inputs whose buffer nobody else can see, as many as there are results that they fit."""
+    def donated(self, values: list[Value]) -> "Donated":
+        """Inputs whose buffer nobody else can see, as many as there are results that they fit.
+
+        Those whose place in a storage a result has taken come first, each with that result, which is to have its buffer: the new
+        value of a parameter can be written over the old one, any other result only after a copy.
+        """
         data = [values[i].data for i in self.spare]
         counts = list(map(getrefcount, data))
         on_host = np.ndarray in set(map(type, data))
         if counts == self._arrays and not on_host:
             return self._donated
         wanted: dict[Any, int] = {}
+        live = frozenset(self.live)
         for i in self.live:
             a = values[i].aval
             wanted[a] = wanted.get(a, 0) + 1
@@ -365,8 +374,9 @@ class Liveness:
             # where it makes the first step of a loop the same program as the others.
             if wanted[v.aval] and (v.replaced if array.__class__ is np.ndarray else count <= 3):
                 wanted[v.aval] -= 1
-                found.append(i)
-        made = tuple(found)
+                heir = v.heir if v.heir in live and values[v.heir].aval is v.aval else -1
+                found.append((i, heir))
+        made = tuple(sorted(found, key=lambda pair: pair[1] < 0))
         if not on_host:
             self._arrays, self._donated = counts, made
         return made

@@ -100,6 +100,8 @@ class Value:
     index = -1
     #: Whether a write put another value in its place, as an optimizer does with a parameter.
     replaced = False
+    #: The number of that other value, if it was recorded.
+    heir = -1
     #: Host data as a JAX array, from the second program on that reads it.
     uploaded: Any = None
 

@@ -18,7 +18,9 @@ def _check(a: Any, b: Any, scale_a: Any, scale_b: Any) -> None:
         if m.ndim != 2:
             raise RuntimeError(f"{name} must be a matrix")
     if a.shape[1] != b.shape[0]:
-        raise RuntimeError(f"mat_a and mat_b shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]})")
+        raise RuntimeError(
+            f"mat_a and mat_b shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]})"
+        )
     eight = all(m.dtype.name.startswith("float8") for m in (a, b))
     single = all(s.dtype.name == _WIDE and s.numel() == 1 for s in (scale_a, scale_b))
     rows = (tuple(scale_a.shape), tuple(scale_b.shape)) == ((a.shape[0], 1), (1, b.shape[1]))

@@ -99,7 +99,8 @@ class Storage:
 
     def set(self, value: Value) -> None:
         """Replace the value."""
-        self.value.replaced = True
+        old = self.value
+        old.replaced, old.heir = True, value.index
         self.value = value if value.__class__ is Value else value.own()
         self.writes += 1
 

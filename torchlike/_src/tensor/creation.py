@@ -65,7 +65,9 @@ def _sparse(name: str, shape: tuple[int, ...], layout: Any, dtype: Any, device: 
     from torchlike._src.tensor.sparse import creation
 
     if not name.removeprefix("new_").startswith(("zeros", "empty")):
-        raise NotImplementedError(f"{name} has no elements to leave out in layout {layout}; make a dense tensor, or use .to_sparse()")
+        raise NotImplementedError(
+            f"{name} has no elements to leave out in layout {layout}; make a dense tensor, or use .to_sparse()"
+        )
     return creation.empty(shape, layout, dtype, device, requires_grad)
 
 
@@ -236,7 +238,9 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any 
               requires_grad: bool = False, pin_memory: bool = False,
               memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
     """`full` with the shape, dtype and device of ``input``."""
-    return _fill_like(input, _fill_value(fill_value, "full_like"), dtype, layout, device, requires_grad, memory_format, "full_like")
+    return _fill_like(
+        input, _fill_value(fill_value, "full_like"), dtype, layout, device, requires_grad, memory_format, "full_like"
+    )
 
 
 def _new_factory(name: str, value: Any) -> None:
