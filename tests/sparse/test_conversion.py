@@ -35,7 +35,9 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("array", [DENSE, np.zeros_like(DENSE), DENSE.astype(np.int64), DENSE != 0], ids=["float", "zero", "int", "bool"])
+@pytest.mark.parametrize(
+    "array", [DENSE, np.zeros_like(DENSE), DENSE.astype(np.int64), DENSE != 0], ids=["float", "zero", "int", "bool"]
+)
 def test_layouts(way: Any, array: np.ndarray) -> None:
     agree(lambda torch: facts(torch, way(torch.tensor(array))))
 
@@ -51,7 +53,11 @@ def test_dense_tensors_answer_too() -> None:
 def test_batches_and_elements_with_dimensions() -> None:
     def program(torch: Any) -> Any:
         x = torch.arange(24.0).reshape(2, 3, 4) % 4
-        return [facts(torch, x.to_sparse_csr()), facts(torch, x.to_sparse(2)), facts(torch, x[0].reshape(3, 2, 2).to_sparse_csr(dense_dim=1))]
+        return [
+            facts(torch, x.to_sparse_csr()),
+            facts(torch, x.to_sparse(2)),
+            facts(torch, x[0].reshape(3, 2, 2).to_sparse_csr(dense_dim=1)),
+        ]
 
     agree(program)
 
@@ -127,7 +133,14 @@ def test_modules_keep_sparse_buffers() -> None:
         loss = two(x).square().sum()
         loss.backward()
         double = copy.deepcopy(two).double()
-        return [facts(torch, two.adjacency), loss, two.linear.weight.grad, double.adjacency.dtype, double(x.double()), list(one.state_dict())]
+        return [
+            facts(torch, two.adjacency),
+            loss,
+            two.linear.weight.grad,
+            double.adjacency.dtype,
+            double(x.double()),
+            list(one.state_dict()),
+        ]
 
     agree(program)
 

@@ -20,7 +20,9 @@ def make(torch: Any, kind: str, seed: int = 0, rows: int = 4, columns: int = 5, 
     generator = reference.Generator().manual_seed(seed)
     index = reference.randint(0, rows * columns, (6,), generator=generator).tolist()
     values = reference.rand(6, generator=generator, dtype=reference.float64).add(0.1).tolist()
-    s = torch.sparse_coo_tensor([[i // columns for i in index], [i % columns for i in index]], values, (rows, columns), dtype=dtype)
+    s = torch.sparse_coo_tensor(
+        [[i // columns for i in index], [i % columns for i in index]], values, (rows, columns), dtype=dtype
+    )
     if kind == "repeated":
         return s
     s = s.coalesce()
@@ -28,7 +30,10 @@ def make(torch: Any, kind: str, seed: int = 0, rows: int = 4, columns: int = 5, 
 
 
 def dense(torch: Any, *shape: int, seed: int = 1) -> Any:
-    return torch.tensor(reference.randn(*shape, generator=reference.Generator().manual_seed(seed), dtype=reference.float64).tolist(), dtype=torch.float64)
+    return torch.tensor(
+        reference.randn(*shape, generator=reference.Generator().manual_seed(seed), dtype=reference.float64).tolist(),
+        dtype=torch.float64,
+    )
 
 
 def parts(torch: Any, s: Any) -> Any:
@@ -72,7 +77,9 @@ ARITHMETIC: dict[str, Any] = {
     "operator in place": lambda torch, s, k: _in_place(s) if k != "csr" else s,
     "into dense": lambda torch, s, k: dense(torch, 4, 5).add_(s) if k != "csr" else s,
     "zero_": lambda torch, s, k: s.zero_(),
-    "integers": lambda torch, s, k: make(torch, k, dtype=torch.int64) * 3 + make(torch, k, 2, dtype=torch.int64) if k != "csr" else s,
+    "integers": lambda torch, s, k: (
+        make(torch, k, dtype=torch.int64) * 3 + make(torch, k, 2, dtype=torch.int64) if k != "csr" else s
+    ),
     "mixed dtypes": lambda torch, s, k: s + make(torch, k, 2, dtype=torch.float32) if k == "coo" else s,
 }
 
@@ -101,7 +108,14 @@ rad2deg relu round sgn sign signbit sin sinh sqrt square tan tanh trunc conj_phy
 def test_functions_that_keep_zero(name: str, kind: str) -> None:
     if kind == "csr" and name in ("nan_to_num", "square"):
         pytest.skip("torch has it for COO only")
-    agree(lambda torch: parts(torch, getattr(torch, name)(make(torch, kind).mul(0.5) - make(torch, kind).mul(0.9) if kind == "coo" else make(torch, kind).mul(0.4))))
+    agree(
+        lambda torch: parts(
+            torch,
+            getattr(torch, name)(
+                make(torch, kind).mul(0.5) - make(torch, kind).mul(0.9) if kind == "coo" else make(torch, kind).mul(0.4)
+            ),
+        )
+    )
 
 
 SHAPES: dict[str, Any] = {
@@ -186,11 +200,18 @@ MORE: dict[str, Any] = {
     "hspmm": lambda torch: torch.hspmm(make(torch, COO), dense(torch, 5, 3)).to_dense(),
     "spmm": lambda torch: [torch.spmm(make(torch, COO), dense(torch, 5, 3)), torch.dsmm(dense(torch, 3, 4), make(torch, COO))],
     "smm": lambda torch: torch.smm(make(torch, COO), dense(torch, 5, 3)).to_dense(),
-    "sspaddmm": lambda torch: torch.sspaddmm(make(torch, COO, 7, 4, 3), make(torch, COO), dense(torch, 5, 3), beta=2, alpha=3).to_dense(),
+    "sspaddmm": lambda torch: torch.sspaddmm(
+        make(torch, COO, 7, 4, 3), make(torch, COO), dense(torch, 5, 3), beta=2, alpha=3
+    ).to_dense(),
     "bmm": lambda torch: torch.bmm(torch.stack([make(torch, COO), make(torch, COO, 3)]).coalesce(), dense(torch, 2, 5, 3)),
-    "sampled_addmm": lambda torch: torch.sparse.sampled_addmm(make(torch, "csr"), dense(torch, 4, 2), dense(torch, 2, 5), beta=0.5, alpha=2.0),
+    "sampled_addmm": lambda torch: torch.sparse.sampled_addmm(
+        make(torch, "csr"), dense(torch, 4, 2), dense(torch, 2, 5), beta=0.5, alpha=2.0
+    ),
     "sampled_addmm of coo": lambda torch: torch.sparse.sampled_addmm(make(torch, COO), dense(torch, 4, 2), dense(torch, 2, 5)),
-    **{f"reduce {r}": lambda torch, r=r: torch.sparse.mm(make(torch, "csr"), dense(torch, 5, 3), r) for r in ("sum", "mean", "amax", "amin")},
+    **{
+        f"reduce {r}": lambda torch, r=r: torch.sparse.mm(make(torch, "csr"), dense(torch, 5, 3), r)
+        for r in ("sum", "mean", "amax", "amin")
+    },
     "sum": lambda torch: [make(torch, k).sum() for k in LAYOUTS],
     "sparse.sum": lambda torch: [torch.sparse.sum(make(torch, k), d) for k in ("coo", "repeated") for d in (0, 1, -1, (0, 1))],
     "sum of a hybrid": lambda torch: [torch.sparse.sum(hybrid(torch), d) for d in (0, 1, 2, (1, 2), (0, 1), (0, 2))],

@@ -8,6 +8,7 @@ import pytest
 
 import torchlike as torch
 from torchlike import nn
+from torchlike._src.engine import program
 
 F = nn.functional
 
@@ -260,3 +261,35 @@ def test_an_optimizers_old_values_are_donated_but_not_what_the_user_still_holds(
     optimizer.step()
     assert not np.array_equal(view, before), "the array shares the parameter's memory, as in torch"
     assert np.array_equal(view, weight.detach().numpy())
+
+
+def test_what_an_optimizer_writes_takes_the_buffers_of_what_it_replaces(monkeypatch):
+    seen = []
+    run = program.Program.run
+
+    def noted(self, values, numbers):
+        donated = [values[i] for i in self.donated]
+        run(self, values, numbers)
+        seen.append((donated, [values[i] for i in self.heirs], [values[i] for i in self.order]))
+
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))  # of one shape: any buffer would fit
+    optimizer = torch.optim.Adam(model.parameters())
+
+    def written() -> list[int]:
+        """What the optimizer writes to, by the ids of the values: holding these would keep them from being donated."""
+        states = [s for p in model.parameters() for k, s in optimizer.state[p].items() if k != "step"]
+        return [id(t._storage.value) for t in (*model.parameters(), *states)]
+
+    for _ in range(3):
+        seen.clear()
+        optimizer.zero_grad()
+        model(torch.ones(2, 4)).sum().backward()
+        before = written()
+        monkeypatch.setattr(program.Program, "run", noted)
+        optimizer.step()
+        monkeypatch.undo()
+        heir_of = dict(zip(before, written(), strict=False))  # states are made by the first step
+    donated, heirs, outputs = seen[-1]
+    assert len(donated) == len(heirs) == 18  # six parameters, two moments each
+    assert outputs[:18] == heirs
+    assert [id(heir) for heir in heirs] == [heir_of[id(old)] for old in donated]

@@ -165,28 +165,32 @@ class Pullback:
 class Numbers:
     """The Python numbers that a program was last given. Uploading one costs some 7 us a call: those that stay are kept as arrays."""
 
-    __slots__ = ("_arrays", "_last")
+    __slots__ = ("_last",)
 
     def __init__(self) -> None:
-        self._last: list[Any] = []
-        self._arrays: list[Any] = []
+        self._last: list[tuple[Any, Any]] = []  # (number, array or None): in one piece, since threads share programs
 
     def arrays(self, numbers: list[Any]) -> tuple[Any, ...]:
         """The numbers as arguments of the program: those that are the very objects of last time as weakly typed arrays."""
-        last, arrays = self._last, self._arrays
+        last = self._last
         if len(last) != len(numbers):
-            self._last, self._arrays = numbers, [None] * len(numbers)
+            self._last = [(x, None) for x in numbers]
+            for x in {
+                x.__class__: x for x in numbers
+            }.values():  # JAX compiles a conversion for each type: now, not at a later step
+                jnp.asarray(x)
             return tuple(numbers)
         given = []
         for k, x in enumerate(numbers):
-            if x is not last[k]:
-                last[k], arrays[k] = x, None
+            known, array = last[k]
+            if x is not known:
+                last[k] = (x, None)
                 given.append(x)
                 continue
-            a = arrays[k]
-            if a is None:
-                a = arrays[k] = jnp.asarray(x)
-            given.append(a)
+            if array is None:
+                array = jnp.asarray(x)
+                last[k] = (x, array)
+            given.append(array)
         return tuple(given)
 
 

@@ -339,7 +339,7 @@ class Liveness:
         spare: the inputs that nobody holds whose buffer would fit a result.
     """
 
-    __slots__ = ("_arrays", "_donated", "live", "references", "spare")
+    __slots__ = ("_known", "live", "references", "spare")
 
     def __init__(self, values: list[Value], references: list[int]) -> None:
         self.references = references
@@ -348,8 +348,7 @@ class Liveness:
         self.spare = [
             i for i, n in enumerate(references) if n <= _ALONE and values[i].data is not None and values[i].aval in kinds
         ]
-        self._arrays: list[int] = []
-        self._donated: Donated = ()
+        self._known: tuple[list[int], Donated] = ([], ())  # counts of the arrays, and the answer: threads share it
 
     def donated(self, values: list[Value]) -> "Donated":
         """Inputs whose buffer nobody else can see, as many as there are results that they fit.
@@ -360,8 +359,9 @@ class Liveness:
         data = [values[i].data for i in self.spare]
         counts = list(map(getrefcount, data))
         on_host = np.ndarray in set(map(type, data))
-        if counts == self._arrays and not on_host:
-            return self._donated
+        known = self._known
+        if counts == known[0] and not on_host:
+            return known[1]
         wanted: dict[Any, int] = {}
         live = frozenset(self.live)
         for i in self.live:
@@ -370,15 +370,15 @@ class Liveness:
         found = []
         for i, array, count in zip(self.spare, data, counts, strict=True):
             v = values[i]
-            # The array itself is held by the value, by the list and by the call. Host data has to be copied first; that pays
-            # where it makes the first step of a loop the same program as the others.
-            if wanted[v.aval] and (v.replaced if array.__class__ is np.ndarray else count <= 3):
+            # The array itself is held by the value, by the list and by the call. Host data has to be copied first; that pays,
+            # since it makes the first step of a loop the same program as the others.
+            if wanted[v.aval] and (array.__class__ is np.ndarray or count <= 3):
                 wanted[v.aval] -= 1
                 heir = v.heir if v.heir in live and values[v.heir].aval is v.aval else -1
                 found.append((i, heir))
         made = tuple(sorted(found, key=lambda pair: pair[1] < 0))
         if not on_host:
-            self._arrays, self._donated = counts, made
+            self._known = counts, made
         return made
 
 

@@ -98,9 +98,7 @@ class Value:
     data: Any = None
     epoch = -1
     index = -1
-    #: Whether a write put another value in its place, as an optimizer does with a parameter.
-    replaced = False
-    #: The number of that other value, if it was recorded.
+    #: The number of the recorded value that a write has put in its place, as an optimizer does with a parameter.
     heir = -1
     #: Host data as a JAX array, from the second program on that reads it.
     uploaded: Any = None

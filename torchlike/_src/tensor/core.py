@@ -99,8 +99,7 @@ class Storage:
 
     def set(self, value: Value) -> None:
         """Replace the value."""
-        old = self.value
-        old.replaced, old.heir = True, value.index
+        self.value.heir = value.index
         self.value = value if value.__class__ is Value else value.own()
         self.writes += 1
 

@@ -671,8 +671,7 @@ def assign(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
     for t, v in zip(tensors, values, strict=True):
         storage = t._storage
         if t._chain is None and t._own_counter is None and storage.__class__ is Storage:
-            old = storage.value
-            old.replaced, old.heir = True, v.index
+            storage.value.heir = v.index
             storage.value = v
             storage.writes += 1
             storage.version += 1
