@@ -225,7 +225,8 @@ class Recorder:
         node.refs, node.mask, node.numbers, node.base, node.outs = refs, mask, numbers, size, outs
         node.enters = tuple([v.aval for v in self.values[size:]])
         if mask:
-            node.pick = itemgetter(*refs) if len(refs) > 1 else itemgetter(slice(refs[0], refs[0] + 1))
+            first, *others = refs
+            node.pick = itemgetter(first, *others) if others else itemgetter(slice(first, first + 1))
         node.backward = self.node.backward or call.__class__ is Pullback
         self.node.children[key] = node
         trie.nodes += 1
