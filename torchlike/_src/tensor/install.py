@@ -298,6 +298,9 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, e
         refuse_shared(targets, args)
     made = record(kernel, args)
     results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
+    if apart:  # one that is to be resized grows over what lies behind it
+        grown = [t for result, t in zip(results, targets, strict=True) if result._aval().shape != t._aval().shape and t.numel()]
+        refuse_shared(grown, args, anywhere=True)
     if exact:
         for result, target in zip(results, targets, strict=True):
             if result.dtype is not target.dtype:
@@ -316,12 +319,16 @@ def _into_as(out: bool | str) -> Callable[..., Any]:
     return functools.partial(into, exact=out)
 
 
-def refuse_shared(targets: Sequence[Any], args: Sequence[Any]) -> None:
-    """Refuse to write to the memory of an input, for ops that read an element after others were written."""
+def refuse_shared(targets: Sequence[Any], args: Sequence[Any], anywhere: bool = False) -> None:
+    """Refuse to write to the memory of an input, for ops that read an element after others were written.
+
+    Args:
+        anywhere: in its storage, not only where they overlap now.
+    """
     for t in targets:
         for a in args:
             for given in a if isinstance(a, (tuple, list)) else (a,):
-                if isinstance(given, Tensor) and given._storage is t._storage and overlaps(t, given):
+                if isinstance(given, Tensor) and given._storage is t._storage and (anywhere or overlaps(t, given)):
                     t._refuse_overlap()
 
 
