@@ -9,7 +9,8 @@ import pickle
 import warnings
 from typing import IO, Any, BinaryIO
 
-from torchlike._src.formats import allowed, atomic, legacy, zipformat
+from torchlike._src import atomic
+from torchlike._src.formats import allowed, legacy, zipformat
 from torchlike._src.formats.allowed import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from torchlike._src.formats.archive import is_archive
 from torchlike._src.formats.locations import MapLocation, default_restore_location, location_tag

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 import torchlike as torch
-from torchlike._src.formats import atomic, tensors
+from torchlike._src import atomic
+from torchlike._src.formats import tensors
 from torchlike._src.tensor import dtypes
 
 __all__ = ["load", "load_file", "save", "save_file"]

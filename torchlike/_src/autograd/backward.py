@@ -514,9 +514,6 @@ def _deliver(leaf: Tensor, g: Any, create_graph: bool, accumulate: bool, collect
     if not accumulate:
         return
     node = leaf._accumulator
-    if leaf._grad is None and node is None and not create_graph and leaf._geometry is None and leaf._after_hooks is None:
-        leaf._grad = _new(g)  # as it is for most, at most steps
-        return
     if node is not None and node.pre_hooks:
         given: tuple[Any, ...] = (as_tensor(g, create_graph),)
         for hook in list(node.pre_hooks.values()):
@@ -534,8 +531,9 @@ def _deliver(leaf: Tensor, g: Any, create_graph: bool, accumulate: bool, collect
     if node is not None and node.post_hooks:
         for hook in list(node.post_hooks.values()):
             hook((), (as_tensor(g, create_graph),))
-    for hook in list((leaf._after_hooks or {}).values()):
-        hook(leaf)
+    if leaf._after_hooks:
+        for hook in list(leaf._after_hooks.values()):
+            hook(leaf)
 
 
 def _sequence(gradients: Any, n: int) -> list[Any]:

@@ -175,9 +175,8 @@ class Numbers:
         last = self._last
         if len(last) != len(numbers):
             self._last = [(x, None) for x in numbers]
-            for x in {
-                x.__class__: x for x in numbers
-            }.values():  # JAX compiles a conversion for each type: now, not at a later step
+            # JAX compiles a conversion for each type: now, not at a later step.
+            for x in {x.__class__: x for x in numbers}.values():
                 jnp.asarray(x)
             return tuple(numbers)
         given = []

@@ -12,7 +12,6 @@ import os
 import pickle
 import platform
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -20,6 +19,8 @@ from typing import Any
 
 import jax
 import numpy as np
+
+from torchlike._src import atomic
 
 log = logging.getLogger("torchlike.programs")
 
@@ -179,8 +180,7 @@ def keep(key: str, plan: Any, compiled: Any) -> None:
     try:
         data = pickle.dumps((plan, *serialize(compiled)))
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        with atomic.replacing(str(folder / key)) as file:
             file.write(data)
-        os.replace(file.name, folder / key)
     except Exception as error:
         log.info("a program cannot be kept on disk: %s", error)

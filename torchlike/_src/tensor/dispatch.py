@@ -253,9 +253,7 @@ def _record(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
     if mask:
         made = _wrap_with_grad(kernel, node, outs, edges, args, values, live)
     elif len(outs) == 1:
-        made = _make(Tensor)
-        made._storage = storage = _make(Storage)
-        storage.value = outs[0]
+        made = _new(outs[0])
     else:
         made = _pack(kernel, [_new(v) for v in outs])
     if rec.inference:
@@ -532,11 +530,9 @@ def _wrap_with_grad(
             places = node.saves = saved_places(kernel, args)
         if places:
             grad_node.saved = saved(places, args)
-    if len(outs) == 1 and not kernel.saves_results and not extras:
-        t = _make(Tensor)
-        t._storage = storage = _make(Storage)
-        storage.value = v = outs[0]
-        if v.aval.inexact:
+    if len(outs) == 1 and not kernel.saves_results and not extras:  # nearly always; saves half a microsecond
+        t = _new(outs[0])
+        if outs[0].aval.inexact:
             t._node = grad_node
             t._requires_grad = True
         return t

@@ -13,6 +13,7 @@ import numpy as np
 from torchlike._src.engine.trace import Recorder, number_key
 from torchlike._src.engine.value import Value
 from torchlike._src.tensor.core import Storage, Tensor
+from torchlike._src.tensor.tape import edge_of
 
 #: Kinds of arguments: no tensor; a tensor or None; a number or a tensor; tensors; a number that is an input of the program.
 STATIC, TENSOR, OPERAND, TENSORS, LIVE = range(5)
@@ -36,14 +37,6 @@ def view_value(view: Tensor) -> Value:
     if view._seen != storage.writes:
         raise StaleView
     return view._cached if storage.__class__ is Storage else view._value()  # type: ignore[return-value]
-
-
-def edge_of(t: Tensor) -> tuple[Any, int]:
-    """Where the gradient of a tensor goes: a node and which of its outputs, or a leaf and -1."""
-    node = t._node
-    if node is not None:
-        return node, t._number
-    return (t if t._leaf is None else t._leaf), -1
 
 
 def plain(a: Any) -> Any:
@@ -96,8 +89,7 @@ _TENSOR = """
 {indent}v = a{i}._storage.value if a{i}._chain is None else view_value(a{i})
 {indent}if grad and a{i}._requires_grad:
 {indent}    mask |= bit
-{indent}    node = a{i}._node
-{indent}    edges.append((node, a{i}._number) if node is not None else edge_of(a{i}))
+{indent}    edges.append(edge_of(a{i}))
 {indent}bit <<= 1
 {indent}if a{i}._geometry is not None:
 {indent}    bent = True

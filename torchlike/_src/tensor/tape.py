@@ -27,6 +27,14 @@ _FLOAT = np.dtype(np.float32)
 extras: list[Any] = []
 
 
+def edge_of(t: Any) -> tuple[Any, int]:
+    """Where the gradient of a tensor goes: a node and which of its outputs, or a leaf and -1."""
+    node = t._node
+    if node is not None:
+        return node, t._number
+    return (t if t._leaf is None else t._leaf), -1
+
+
 class GradNode:
     """A ``grad_fn``: how to get from gradients of results to gradients of inputs.
 
@@ -60,7 +68,7 @@ class GradNode:
         self.pullback = pullback
         self.values: list[Value] | None = values
         self.numbers = numbers
-        self.edges = [(t._node, t._number) if t._node is not None else (t if t._leaf is None else t._leaf, -1) for t in inputs]
+        self.edges = [edge_of(t) for t in inputs]
         self.order = next(order)
         if extras:
             self.tell()
