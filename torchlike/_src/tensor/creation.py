@@ -427,6 +427,7 @@ def _spaced(start: Any, end: Any, steps: int, kind: np.dtype) -> np.ndarray:
     if steps == 1:
         return np.full((1,), start).astype(kind)
     if kind.kind in "iu":
+        start, end = int(start), int(end)  # torch casts the ends, not only what lies between them
         step = (float(end) - float(start)) / max(steps - 1, 1)
         i = np.arange(steps)
         return np.where(i < steps // 2, start + step * i, end - step * (steps - i - 1)).astype(np.int64).astype(kind)
@@ -445,8 +446,8 @@ def logspace(start: Any, end: Any, steps: int = _MISSING, base: float = 10.0, *,
     start, end, steps = _spacing("logspace", start, end, steps, {} if _is_number(base) else {"base": base})
     base = _scalar(base)
     kind = np_dtype(dtype, None if out is None else out._aval().dtype)
-    if kind.kind in "iu" and steps > 1:  # torch casts the exponents first, not only the powers
-        start, end = int(start), int(end)
+    if kind.kind in "iu" and steps > 1:
+        start, end = int(start), int(end)  # as in `_spaced`
     exponents = _spaced(start, end, steps, np.dtype(np.float64 if kind.kind != "c" else np.complex128))
     return _deliver(np.power(base, exponents).astype(kind), out, device, requires_grad)
 
