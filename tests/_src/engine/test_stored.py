@@ -126,3 +126,12 @@ def test_what_has_no_name_is_not_kept():
         stored.plain((1, object()))
     assert stored.plain((1, 1.0, True, "1", (None,))) == ("tuple", 1, 1.0, True, "1", ("tuple", None))
     assert repr(stored.plain(-0.0)) != repr(stored.plain(0.0))
+
+
+def test_what_was_used_longest_ago_makes_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "ROOM", 250)
+    for age, name in enumerate(["newest", "middle", "oldest"]):
+        (tmp_path / name).write_bytes(b"x" * 100)
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    stored._make_room(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"newest", "middle"}

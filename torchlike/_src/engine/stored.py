@@ -26,6 +26,8 @@ log = logging.getLogger("torchlike.programs")
 
 #: Ops in a program that is worth a file: a smaller one is traced as fast, and called faster by `jax.jit` (by some 35 us).
 WORTH = 100
+#: Bytes that the folder may take; what was used longest ago goes first (a changed source file or a new JAX leaves many unusable).
+ROOM = 2 << 30
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 
 
@@ -155,6 +157,7 @@ def load(key: str) -> tuple[Any, Callable[..., Any]] | None:
 
     try:
         plan, *program = pickle.loads((folder / key).read_bytes())
+        os.utime(folder / key)
         return plan, deserialize_and_load(*program)
     except FileNotFoundError:
         return None
@@ -182,5 +185,16 @@ def keep(key: str, plan: Any, compiled: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic.replacing(str(folder / key)) as file:
             file.write(data)
+        _make_room(folder)
     except Exception as error:
         log.info("a program cannot be kept on disk: %s", error)
+
+
+def _make_room(folder: Path) -> None:
+    """Delete what was used longest ago until the rest fits; other processes may be doing the same."""
+    files = sorted(((s.st_mtime_ns, s.st_size, p) for p in folder.iterdir() for s in [p.stat()]), reverse=True)
+    taken = 0
+    for _, size, path in files:
+        taken += size
+        if taken > ROOM:
+            path.unlink(missing_ok=True)
