@@ -16,7 +16,7 @@ import numpy as np
 from torchlike._src.autograd import routes, saving
 from torchlike._src.autograd.dependence import dependence
 from torchlike._src.engine.program import ARRAY, Call, Nest, apply_pullback
-from torchlike._src.engine.trace import Elsewhere, PlaceChanged, local
+from torchlike._src.engine.trace import local
 from torchlike._src.operators import registry
 from torchlike._src.operators.registry import OPS, Arrays, Numbers, ops
 from torchlike._src.tensor import dtypes
@@ -277,32 +277,8 @@ def backward_of(node: GradNode, cotangents: list[Any], create_graph: bool) -> Se
     if create_graph or node.values is None or node.packed is not None:
         made = _differentiable_backward(node, cotangents, create_graph)
         return made if create_graph else [g._value() for g in made]
-    return _record_pullback(node, cotangents)
-
-
-def _record_pullback(node: GradNode, cotangents: list[Any]) -> Sequence[Any]:
     rec = local.recorder
-    rec.busy = True
-    if rec.halted:
-        rec.wait()
-    values = rec.values
-    at, size = rec.node, len(values)
-    try:
-        return rec.record_pullback(node.trie, node.pullback, cotangents)
-    except Elsewhere as other:
-        rec.rollback(at, size, len(rec.numbers))
-        rec.take_over(other.value)
-        return _record_pullback(node, cotangents)
-    except PlaceChanged:
-        rec.rollback(at, size, len(rec.numbers))
-        rec.flush("a change of device")
-        return rec.record_pullback(node.trie, node.pullback, cotangents)
-    except BaseException:
-        if rec.values is values:
-            rec.rollback(at, size, len(rec.numbers))
-        raise
-    finally:
-        rec.busy = False
+    return rec.whole(lambda: rec.record_pullback(node.trie, node.pullback, cotangents))
 
 
 def saves_nothing(node: GradNode) -> bool:

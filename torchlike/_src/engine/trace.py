@@ -7,10 +7,10 @@ results. What a step recorded runs as one program when somebody reads a value, s
 import itertools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from sys import getrefcount
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from torchlike._src.engine import host, memory, report, tiering
 from torchlike._src.engine.program import Call, Program, Pullback, run_one_by_one
 from torchlike._src.engine.value import CPU, Aval, Borrowed, Place, Value, aval
 
+_Made = TypeVar("_Made")
 _new = object.__new__
 _epochs = itertools.count(1)
 #: All threads' recorders. That of a thread which has ended stays while values of its trace may still be read.
@@ -196,6 +197,36 @@ class Recorder:
             value.epoch = -1
         del self.values[size:]
         del self.numbers[numbers:]
+
+    def whole(self, attempt: Callable[[], _Made]) -> _Made:
+        """Record an op with ``attempt``, or nothing of it; again after what it reads was run elsewhere or on another device.
+
+        `dispatch.record` does the same in its own words, since it has more ways out and every op comes through it.
+
+        Raises:
+            PlaceChanged: if what the op reads is on two devices.
+        """
+        self.busy = True
+        if self.halted:
+            self.wait()
+        node, values, size, count = self.node, self.values, len(self.values), len(self.numbers)
+        try:
+            return attempt()
+        except Elsewhere as other:
+            self.rollback(node, size, count)
+            self.take_over(other.value)
+        except PlaceChanged:
+            self.rollback(node, size, count)
+            if not size:
+                raise
+            self.flush("a change of device")
+        except BaseException:
+            if self.values is values:
+                self.rollback(node, size, count)
+            raise
+        finally:
+            self.busy = False
+        return self.whole(attempt)
 
     def learn(
         self, key: Any, call: Call, refs: tuple[int, ...], size: int, mask: int, numbers: tuple[Any, ...],

@@ -679,13 +679,9 @@ def _fused(
     fn: Callable[..., Any], key: Any, tensors: Sequence[Tensor], numbers: Sequence[float], outs: Sequence[Aval] | None
 ) -> list[Value]:
     rec = local.recorder
-    given = [t._storage.value if t._chain is None else t._value() for t in tensors]  # before: reading a view may be an op
-    rec.busy = True
-    if rec.halted:
-        rec.wait()
-    values = rec.values
-    at, size, count = rec.node, len(values), len(rec.numbers)
-    try:
+
+    def attempt() -> list[Value]:
+        size = len(rec.values)
         refs = rec.refer(given)
         found = (key, len(numbers), *refs)
         node = rec.node.children.get(found)
@@ -697,22 +693,12 @@ def _fused(
             node = rec.learn(found, call, indices, size, 0, tuple(numbers), outs)
         rec.numbers += numbers
         return rec.push(node)
-    except Elsewhere as other:
-        rec.rollback(at, size, count)
-        rec.take_over(other.value)
-        return _fused(fn, key, tensors, numbers, outs)
+
+    given = [t._storage.value if t._chain is None else t._value() for t in tensors]  # before: reading a view may be an op
+    try:
+        return rec.whole(attempt)
     except PlaceChanged:
-        rec.rollback(at, size, count)
-        if size == 0:
-            raise RuntimeError("Expected all tensors of a parameter group's step to be on the same device.") from None
-        rec.flush("a change of device")
-        return _fused(fn, key, tensors, numbers, outs)
-    except BaseException:
-        if rec.values is values:
-            rec.rollback(at, size, count)
-        raise
-    finally:
-        rec.busy = False
+        raise RuntimeError("Expected all tensors of a parameter group's step to be on the same device.") from None
 
 
 def boundary(reason: str) -> None:
