@@ -11,7 +11,7 @@ import torchlike as torch
 from torchlike._src.tensor import Tensor
 from torchlike.nn import Module
 from torchlike.nn.modules.batchnorm import _BatchNorm
-from torchlike.optim.lr_scheduler import LRScheduler, _format_param
+from torchlike.optim._scheduler import LRScheduler, format_param
 from torchlike.optim.optimizer import Optimizer
 
 __all__ = [
@@ -193,7 +193,7 @@ class SWALR(LRScheduler):
         anneal_strategy: Literal["cos", "linear"] = "cos",
         last_epoch: int = -1,
     ) -> None:
-        for value, group in zip(_format_param("swa_lr", optimizer, swa_lr), optimizer.param_groups, strict=True):
+        for value, group in zip(format_param("swa_lr", optimizer, swa_lr), optimizer.param_groups, strict=True):
             group["swa_lr"] = value
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
