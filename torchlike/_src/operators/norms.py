@@ -189,8 +189,11 @@ def cdist(x1: Array, x2: Array, p: float = 2.0, compute_mode: str | None = "use_
         large and compute_mode in (None, "use_mm_for_euclid_dist_if_necessary")
     )
     if p == 2 and use_products:
-        squares = jnp.sum(x1 * x1, -1)[..., :, None] + jnp.sum(x2 * x2, -1)[..., None, :]
-        return _safe_root(jnp.maximum(squares - 2 * (x1 @ jnp.swapaxes(x2, -1, -2)), 0))
+        # As torch: |a|^2 - 2ab + |b|^2 is one product of longer rows, which rounds less than three terms.
+        left, right = jnp.sum(x1 * x1, -1, keepdims=True), jnp.sum(x2 * x2, -1, keepdims=True)
+        rows = jnp.concatenate([-2 * x1, left, jnp.ones_like(left)], -1)
+        columns = jnp.concatenate([x2, jnp.ones_like(right), right], -1)
+        return _safe_root(jnp.maximum(rows @ jnp.swapaxes(columns, -1, -2), 0))
     return _p_norm(x1[..., :, None, :] - x2[..., None, :, :], p, (-1,), False)
 
 
