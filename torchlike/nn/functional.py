@@ -68,7 +68,8 @@ def linear_cross_entropy(
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
         ignore_index: class that does not count; -100 by default.
         label_smoothing: part of the target that is spread evenly over all classes.
-        options: how torch splits the work; XLA plans its own memory, so they have no effect here.
+        options: how torch splits the work. XLA plans its own memory; here they make half precision compute in float32, as
+            torch's chunks do.
     Raises:
         RuntimeError: for shapes that do not fit, or ``ignore_index`` with a target of probabilities.
     """
@@ -92,7 +93,18 @@ def linear_cross_entropy(
     shape = (*input.shape[:-1], classes, *outputs)
     if target.shape == shape and ignore_index is not None:
         raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    fits = not outputs and reduction in ("mean", "sum", "none") and label_smoothing == 0.0 and target.dtype == torch.int64
+    if options is not None and not fits:
+        warnings.warn(
+            "linear_cross_entropy: ``options`` ignored; they need reduction in {'mean','sum','none'}, label_smoothing == 0, "
+            f"target.dtype == int64 and a two-dimensional weight. Got reduction={reduction!r}, label_smoothing={label_smoothing}, "
+            f"target.dtype={target.dtype}, out_features={tuple(outputs)}.",
+            stacklevel=2,
+        )
+    dtype = input.dtype
     bias = None if linear_bias is None else linear_bias.reshape(-1)
+    if options is not None and fits and dtype in (torch.float16, torch.bfloat16):
+        input, linear_weight, bias, weight = (t if t is None else t.float() for t in (input, linear_weight, bias, weight))
     logits = ops["nn.functional.linear"](input, linear_weight.reshape(-1, in_features), bias).reshape(shape)
     return ops["nn.functional.cross_entropy"](
         logits,
@@ -101,7 +113,7 @@ def linear_cross_entropy(
         reduction=reduction,
         ignore_index=-100 if ignore_index is None else ignore_index,
         label_smoothing=label_smoothing,
-    )
+    ).to(dtype)
 
 
 def upsample(

@@ -119,7 +119,8 @@ def inaccurate(theirs: Any, ours: Any, truth: Any, library: Any) -> str | None:
             a, b, t = a.astype(wide), b.astype(wide), t.astype(wide)
             finite = np.isfinite(a) & np.isfinite(t)
             own = float(np.max(np.abs(a - t)[finite], initial=0.0))
-            if own > eps**0.5 * float(np.max(np.abs(t)[finite], initial=0.0)):
+            scale = float(np.max(np.abs(t)[finite], initial=0.0)) or 1.0  # zeros have none of their own
+            if own > eps**0.5 * scale:
                 return "torch itself is too far from its result in float64"
             near = np.abs(b - t) <= np.maximum(2 * own, atol + rtol * np.abs(t))
             wrong = ~np.where(finite, near, np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True))
