@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch._ops import OpOverload, OpOverloadPacket
 
 from torchlike.testing.conformance.bridge import resolve, translate
 
@@ -24,13 +25,17 @@ RANDOM = {
 #: Entries whose indices are free among equal elements, unless ``stable=True`` is asked for, and which of their arguments after
 #: the input is `dim`.
 TIES = {"sort": 0, "argsort": 0, "topk": 1, "kthvalue": 1, "median": 0, "nanmedian": 0}
-#: Entries that exist on CUDA alone, and those without a public name, which the database reaches through `torch.ops.aten`.
-OUT_OF_SCOPE = {
-    "_softmax_backward_data", "_batch_norm_with_update", "_upsample_bilinear2d_aa", "torch.ops.aten._safe_softmax.default",
-    "slice", "native_dropout_backward", "max_pool2d_with_indices_backward",
-    "jiterator_unary", "jiterator_binary", "jiterator_4inputs_with_extra_args", "jiterator_binary_return_by_ref",
-    "jiterator_2inputs_2outputs", "torch.ops.aten._flash_attention_forward",
-    "torch.ops.aten._efficient_attention_forward",
+#: Entries that run on CUDA alone, though the database gives some of them dtypes on the CPU; with why they have nothing to compare.
+CUDA_ONLY = {
+    **dict.fromkeys(
+        ("jiterator_unary", "jiterator_binary", "jiterator_4inputs_with_extra_args", "jiterator_binary_return_by_ref",
+         "jiterator_2inputs_2outputs"),
+        "compiles CUDA source code: torch's CPU has nothing to compare with",
+    ),
+    **dict.fromkeys(
+        ("torch.ops.aten._flash_attention_forward", "torch.ops.aten._efficient_attention_forward"),
+        "a CUDA kernel: torch's CPU has nothing to compare with",
+    ),
 }  # fmt: skip
 
 
@@ -51,6 +56,13 @@ class Entry:
     def __init__(self, info: Any) -> None:
         self.info = info
         self.name = info.name + (f".{info.variant_test_name}" if info.variant_test_name else "")
+
+    @property
+    def skipped(self) -> str | None:
+        """Why torch's CPU has nothing to compare with, or None."""
+        if self.info.name in CUDA_ONLY:
+            return CUDA_ONLY[self.info.name]
+        return None if self.info.supported_dtypes("cpu") else "torch's database has no dtype for it on the CPU"
 
     @property
     def comparable(self) -> bool:
@@ -74,6 +86,8 @@ class Entry:
     def _translated(self, function: Callable[..., Any], library: Any) -> Callable[..., Any]:
         if library is torch or getattr(operator, getattr(function, "__name__", ""), None) is function:
             return function
+        if isinstance(function, (OpOverload, OpOverloadPacket)):
+            return resolve(library, f"ops.{function}")
         # The entry's name says more than the function does, which may be a wrapper with a set seed.
         name = self.info.name.removeprefix("torch.")
         for path in (name, f"Tensor.{name}"):
@@ -126,7 +140,7 @@ def entries(patterns: list[str] | None = None) -> Iterator[Entry]:
     database.wrapper_set_seed = wrapper_set_seed  # pyright: ignore[reportPrivateImportUsage]
     for info in database.op_db:
         entry = Entry(info)
-        if info.name not in OUT_OF_SCOPE and matches(entry.name, patterns):
+        if matches(entry.name, patterns):
             yield entry
 
 
