@@ -30,13 +30,13 @@ def slice_(input: Any, dim: int = 0, start: int | None = None, end: int | None =
     return input[(slice(None),) * normalize_dim(dim, input.ndim) + (slice(start, end, step),)]
 
 
-@composite("ops.aten._softmax", method=False)
+@composite("_softmax", "ops.aten._softmax", method=False)
 def _softmax(input: Any, dim: int, half_to_float: bool) -> Any:
     """`softmax`; of half precision into float32 if ``half_to_float``, which torch has on CUDA alone."""
     return _without_cast("softmax", input, dim, half_to_float)
 
 
-@composite("ops.aten._log_softmax", method=False)
+@composite("_log_softmax", "ops.aten._log_softmax", method=False)
 def _log_softmax(input: Any, dim: int, half_to_float: bool) -> Any:
     """`log_softmax`; of half precision into float32 if ``half_to_float``, which torch has on CUDA alone."""
     return _without_cast("log_softmax", input, dim, half_to_float)
@@ -55,7 +55,7 @@ def _safe_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     return ops.where(ops.eq(input, -math.inf).all(dim, keepdim=True), 0.0, result)
 
 
-@op("ops.aten._softmax_backward_data", method=False, saves=("grad_output", "output"))
+@op("_softmax_backward_data", "ops.aten._softmax_backward_data", method=False, saves=("grad_output", "output"))
 def _softmax_backward_data(grad_output: Array, output: Array, dim: int, input_dtype: Any) -> Array:
     """The gradient of `softmax` with respect to its input.
 
@@ -71,7 +71,7 @@ def _softmax_backward_data(grad_output: Array, output: Array, dim: int, input_dt
     return (y * (grad - jnp.sum(y * grad, axis, keepdims=True))).astype(input_dtype)
 
 
-@op("ops.aten._log_softmax_backward_data", method=False, saves=("grad_output", "output"))
+@op("_log_softmax_backward_data", "ops.aten._log_softmax_backward_data", method=False, saves=("grad_output", "output"))
 def _log_softmax_backward_data(grad_output: Array, output: Array, dim: int, input_dtype: Any) -> Array:
     """The gradient of `log_softmax` with respect to its input; arguments as `_softmax_backward_data`."""
     axis = normalize_dim(dim, output.ndim)
@@ -275,7 +275,7 @@ def _local_scalar_dense(input: Any) -> Any:
     return input.item()
 
 
-@composite("ops.aten._unique2", method=False)
+@composite("_unique2", "ops.aten._unique2", method=False)
 def _unique2(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> tuple[Any, Any, Any]:
     """`unique`; what is not asked for is empty."""
     values, inverse, counts = ops.unique(input, sorted, True, True)

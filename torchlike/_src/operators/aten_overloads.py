@@ -132,14 +132,20 @@ _BY_OVERLOADS = {
     "intlist int": "moveaxis",
     "int intlist": "movedim",
     "Scalar ScalarOpt_dim ScalarOpt_dim_dtype dtype_out out ScalarOpt_dtype ScalarOpt_dtype_out Scalar_out": "norm",
-    "Tensor_float Tensor_float_out float_Tensor_out float_Tensor Tensor_Tensor Tensor_Tensor_out float_float float_float_out out": (
+    (
+        "Tensor_float Tensor_float_out float_Tensor_out float_Tensor Tensor_Tensor Tensor_Tensor_out float_float "
+        "float_float_out out"
+    ): (
         "normal"
     ),
     "default dim out dim_out": "nuclear_norm",
     "default dim_int int_out out": "prod",
     "default Q": "qr",
     "default generator low low_generator out generator_out low_out low_generator_out": "randint",
-    "default Tensor low_dtype generator Tensor_generator low_generator_dtype out generator_out Tensor_out Tensor_generator_out low_dtype_out low_generator_dtype_out": (
+    (
+        "default Tensor low_dtype generator Tensor_generator low_generator_dtype out generator_out Tensor_out "
+        "Tensor_generator_out low_dtype_out low_generator_dtype_out"
+    ): (
         "randint_like"
     ),
     "from to default": "random_",

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch._ops import OpOverload, OpOverloadPacket
 
-from torchlike.testing.conformance.bridge import resolve, translate
+from torchlike.testing.conformance.bridge import name_of, resolve, translate
 
 #: Entries whose values nobody can predict: memory that was never written.
 UNDEFINED = {
@@ -64,6 +63,29 @@ class Entry:
             return CUDA_ONLY[self.info.name]
         return None if self.info.supported_dtypes("cpu") else "torch's database has no dtype for it on the CPU"
 
+    def applies(self, check: str) -> bool:
+        """Whether the database says that the check makes sense for this entry."""
+        info = self.info
+        return bool({
+            "forward": True,
+            "method": any(f is not None and f is not info.op for f in (info.method_variant, info.operator_variant)),
+            "inplace": info.inplace_variant is not None or info.inplace_operator_variant is not None,
+            "out": info.supports_out,
+            "gradient": info.supports_autograd,
+            "second": info.supports_gradgrad,
+            "forward-ad": info.supports_forward_ad,
+            "errors": info.error_inputs_func is not None,
+        }[check])  # fmt: skip
+
+    def dtypes(self, check: str) -> list[str]:
+        """Names of the dtypes in which torch's CPU supports the check."""
+        if check == "errors":  # bad inputs choose their own
+            return ["float32"]
+        found = self.info.supported_dtypes("cpu")
+        if check in ("gradient", "second", "forward-ad"):
+            found = found & self.info.supported_backward_dtypes("cpu")
+        return [name_of(d) for d in found]
+
     @property
     def comparable(self) -> bool:
         """Whether two right implementations give the same values."""
@@ -86,8 +108,6 @@ class Entry:
     def _translated(self, function: Callable[..., Any], library: Any) -> Callable[..., Any]:
         if library is torch or getattr(operator, getattr(function, "__name__", ""), None) is function:
             return function
-        if isinstance(function, (OpOverload, OpOverloadPacket)):
-            return resolve(library, f"ops.{function}")
         # The entry's name says more than the function does, which may be a wrapper with a set seed.
         name = self.info.name.removeprefix("torch.")
         for path in (name, f"Tensor.{name}"):
