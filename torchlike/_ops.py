@@ -8,6 +8,8 @@ of an operator, since it sees for itself what it is given. Overloads of TorchScr
 
 import functools
 import inspect
+import re
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,11 +19,14 @@ from torchlike._src.operators.aten_overloads import OVERLOADS, PYTHON_ONLY
 from torchlike._src.operators.registry import INPLACE, OPS, ops as _declared
 from torchlike._src.operators.support import into
 from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.layouts import strided
 
 #: Names of ATen's that begin with the module: ``linalg_det`` is ``linalg.det``.
 _MODULES = ("linalg", "fft", "special")
 #: Operators of Python that ATen has, too.
 _OPERATORS = {f"__{i}{name}__" for name in ("and", "or", "xor", "lshift", "rshift") for i in ("", "i")}
+#: Operators whose result is a list.
+_LISTS = re.compile("split|unbind|chunk$|meshgrid|broadcast_tensors|^gradient$|nonzero_numpy")
 _REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -67,23 +72,20 @@ class OpOverloadPacket:
         self.__module__ = f"torchlike.ops.{namespace}"
         self.__doc__ = function.__doc__
         self._qualified_op_name = f"{namespace}::{name}"
-        self._function = function
-        self._op = _called_as_aten_does(function)
+        self._op = _called_as_aten_does(function, name)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self._op(*args, **kwargs)
 
     def overloads(self) -> list[str]:
         """Names of the overloads."""
-        found = OVERLOADS.get(self.__name__)
-        if found is None:
-            found = ("default", "out") if "out" in _parameters(self._function) else ("default",)
-        return list(found)
+        usual = ("default",) if self.__name__.endswith("_") else ("default", "out")
+        return list(OVERLOADS.get(self.__name__, usual))
 
     def __getattr__(self, name: str) -> OpOverload:
         if name.startswith("__"):
             raise AttributeError(f"'{self}' can't have an overload name beginning with '__'")
-        if name not in self.overloads() and (name != "out" or self.__name__ in OVERLOADS or self.__name__.endswith("_")):
+        if name not in self.overloads():
             raise AttributeError(f"The underlying op of '{self}' has no overload name '{name}'")
         found = self.__dict__[name] = OpOverload(self, name)
         return found
@@ -158,29 +160,28 @@ def _by_name() -> dict[str, Any]:
     return {name: op for op in OPS.values() for name in op.names}
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(function).parameters)
-
-
-def _called_as_aten_does(function: Callable[..., Any]) -> Callable[..., Any]:
+def _called_as_aten_does(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """A public function under ATen's conventions.
 
     The first argument is ``self``; a reduction is a number; what Python's signature has in addition (``size_average``, ``inplace``)
-    is not counted; keyword-only arguments can be given in order; tensors of other names than the parameters' are ``out=``.
+    is not counted; keyword-only arguments can be given in order; tensors of other names than the parameters' are ``out=``;
+    everything that makes tensors takes ``layout`` and ``pin_memory``; as many tensors as there happen to be are a list.
     """
-    parameters = _parameters(function)
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
-        return function
+    listed = _LISTS.search(name) is not None
+    parameters = inspect.signature(function).parameters
     kinds = inspect.Parameter
     python_only = {"inplace", "_stacklevel"} | ({"size_average", "reduce"} if "size_average" in parameters else set())
     names = [n for n, p in parameters.items() if n not in python_only and n != "out" and p.kind is not kinds.VAR_KEYWORD]
     # Until where positions are the same in both.
+    default = getattr(parameters.get("reduction"), "default", kinds.empty)
+    words = isinstance(default, str)
     plain = 0
-    for given, (name, p) in zip(names, parameters.items(), strict=False):
-        if given != name or p.kind is kinds.KEYWORD_ONLY:
+    for given, (own, p) in zip(names, parameters.items(), strict=False):
+        if p.kind is kinds.VAR_POSITIONAL:
+            plain = sys.maxsize
+        if given != own or p.kind is kinds.KEYWORD_ONLY or (words and own == "reduction"):
             break
         plain += 1
-    words = isinstance(getattr(parameters.get("reduction"), "default", None), str)
     known = {*parameters}
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -190,23 +191,28 @@ def _called_as_aten_does(function: Callable[..., Any]) -> Callable[..., Any]:
             kwargs[names[0]] = kwargs.pop("self")
         if words and isinstance(kwargs.get("reduction"), int):
             kwargs["reduction"] = _REDUCTIONS[kwargs["reduction"]]
-        targets = [kwargs.pop(k) for k in [*kwargs] if k not in known and isinstance(kwargs[k], Tensor)]
-        if isinstance(kwargs.get("out"), Tensor):
-            targets.insert(0, kwargs.pop("out"))
-        elif kwargs.get("out") is not None:
-            raise RuntimeError(f"{function.__name__}: expected a Tensor for 'out', found {type(kwargs['out']).__name__}")
-        if not targets:
-            return function(*args[:plain], **kwargs)
-        out = targets[0] if len(targets) == 1 else tuple(targets)
-        if "out" in known:
-            return function(*args[:plain], **kwargs, out=out)
+        elif default == 0 and names.index("reduction") >= len(args):
+            kwargs.setdefault("reduction", 1)  # torch's Python function has another default than ATen
+        targets = []
+        for key in [k for k in kwargs if k not in known]:
+            value = kwargs[key]
+            if isinstance(value, Tensor):
+                targets.append(kwargs.pop(key))
+            elif key == "out":
+                raise RuntimeError(f"{name}: expected a Tensor for 'out', found {type(value).__name__}")
+            elif (key == "pin_memory" and not value) or (key == "layout" and value in (None, strided)):
+                del kwargs[key]
+        if targets and "out" in known:
+            kwargs["out"] = targets[0] if len(targets) == 1 else tuple(targets)
+            targets = []
         made = function(*args[:plain], **kwargs)
-        if len(made) != len(targets) if isinstance(made, tuple) else len(targets) != 1:
-            raise RuntimeError(
-                f"{function.__name__}: expected {len(made) if isinstance(made, tuple) else 1} tensors to write the results into, "
-                f"got {len(targets)}"
-            )
-        return into(out, made)
+        if targets:
+            results = made if isinstance(made, tuple) else (made,)
+            if len(results) != len(targets):
+                raise RuntimeError(f"{name}: expected {len(results)} tensors to write the results into, got {len(targets)}")
+            into(tuple(targets), tuple(results))
+            return tuple(targets) if isinstance(made, tuple) else targets[0]
+        return list(made) if listed and isinstance(made, tuple) else made
 
     return call
 

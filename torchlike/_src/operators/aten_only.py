@@ -24,7 +24,7 @@ _REDUCTIONS = ("none", "mean", "sum")
 def slice_(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
     """A view of ``input[start:end:step]`` along ``dim``."""
     if input.ndim == 0:
-        raise RuntimeError("slice() cannot be applied to a 0-dim tensor.")
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     if step <= 0:
         raise RuntimeError("slice step must be positive")
     return input[(slice(None),) * normalize_dim(dim, input.ndim) + (slice(start, end, step),)]
@@ -48,13 +48,6 @@ def _without_cast(name: str, input: Any, dim: int, half_to_float: bool) -> Any:
     return ops[name](input, dim)
 
 
-@composite("ops.aten._safe_softmax", method=False)
-def _safe_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
-    """`softmax`, and zeros instead of NaN where everything along ``dim`` is minus infinity."""
-    result = ops.softmax(input, dim, dtype=dtype)
-    return ops.where(ops.eq(input, -math.inf).all(dim, keepdim=True), 0.0, result)
-
-
 @op("_softmax_backward_data", "ops.aten._softmax_backward_data", method=False, saves=("grad_output", "output"))
 def _softmax_backward_data(grad_output: Array, output: Array, dim: int, input_dtype: Any) -> Array:
     """The gradient of `softmax` with respect to its input.
@@ -66,9 +59,8 @@ def _softmax_backward_data(grad_output: Array, output: Array, dim: int, input_dt
     """
     axis = normalize_dim(dim, output.ndim)
     grad, y = opmath(grad_output), opmath(output)
-    if not grad.ndim:
-        return jnp.zeros((), input_dtype)
-    return (y * (grad - jnp.sum(y * grad, axis, keepdims=True))).astype(input_dtype)
+    total = jnp.sum(y * grad, axis, keepdims=True) if y.ndim else y * grad
+    return (y * (grad - total)).astype(input_dtype)
 
 
 @op("_log_softmax_backward_data", "ops.aten._log_softmax_backward_data", method=False, saves=("grad_output", "output"))
@@ -76,9 +68,8 @@ def _log_softmax_backward_data(grad_output: Array, output: Array, dim: int, inpu
     """The gradient of `log_softmax` with respect to its input; arguments as `_softmax_backward_data`."""
     axis = normalize_dim(dim, output.ndim)
     grad, y = opmath(grad_output), opmath(output)
-    if not grad.ndim:
-        return jnp.zeros((), input_dtype)
-    return (grad - jnp.exp(y) * jnp.sum(grad, axis, keepdims=True)).astype(input_dtype)
+    total = jnp.sum(grad, axis, keepdims=True) if y.ndim else grad
+    return (grad - jnp.exp(y) * total).astype(input_dtype)
 
 
 @composite("ops.aten.native_dropout_backward", method=False)
@@ -131,7 +122,7 @@ def threshold_backward(grad_output: Array, input: Array, threshold: float) -> Ar
     return jnp.where(input <= threshold, jnp.zeros((), grad_output.dtype), grad_output)
 
 
-@op("ops.aten.leaky_relu_backward", method=False, saves=("grad_output", "input"))
+@op("ops.aten.leaky_relu_backward", method=False, saves=("~input",))
 def leaky_relu_backward(grad_output: Array, input: Array, negative_slope: float, self_is_result: bool) -> Array:
     """The gradient of `leaky_relu`, by its input or (``self_is_result``) its result, which have the same sign."""
     return jnp.where(input > 0, grad_output, grad_output * negative_slope)
@@ -278,17 +269,48 @@ def _local_scalar_dense(input: Any) -> Any:
 @composite("_unique2", "ops.aten._unique2", method=False)
 def _unique2(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> tuple[Any, Any, Any]:
     """`unique`; what is not asked for is empty."""
-    values, inverse, counts = ops.unique(input, sorted, True, True)
-    none = inverse.new_empty(0)
-    return values, inverse if return_inverse or return_counts else none, counts if return_counts else none
+    return _or_empty(ops.unique(input, sorted, True, True), (True, return_inverse, return_counts))
+
+
+@composite("ops.aten.unique_dim", method=False)
+def unique_dim(
+    input: Any, dim: int, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """`unique` of slices along ``dim``, with all that it can say."""
+    return ops.unique(input, sorted, True, True, dim)
+
+
+@composite("ops.aten.unique_consecutive", method=False)
+def unique_consecutive(
+    input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """`torch.unique_consecutive`; what is not asked for is empty."""
+    return _or_empty(ops.unique_consecutive(input, True, True, dim), (True, return_inverse, return_counts))
+
+
+def _or_empty(results: Sequence[Any], wanted: Sequence[bool]) -> tuple[Any, Any, Any]:
+    values, inverse, counts = (r if want else r.new_empty(0) for r, want in zip(results, wanted, strict=True))
+    return values, inverse, counts
+
+
+@composite("ops.aten._prelu_kernel", method=False)
+def _prelu_kernel(input: Any, weight: Any) -> Any:
+    """``input`` where it is positive, else ``weight * input``; weights have the dimensions of the input."""
+    return ops.where(ops.gt(input, 0), input, weight * input)
+
+
+@composite("ops.aten.max_unpool2d", "ops.aten.max_unpool3d", method=False)
+def max_unpool(input: Any, indices: Any, output_size: Sequence[int], stride: Any = None, padding: Any = None) -> Any:
+    """`nn.functional.max_unpool2d` and its like, where the size of the result is known."""
+    return ops._max_unpool(input, indices, tuple(output_size), f"max_unpooling{len(output_size)}d")
 
 
 #: ATen's private names for functions of the same arguments that are declared under another name.
 SAME = {
     "_adaptive_avg_pool2d": "nn.functional.adaptive_avg_pool2d", "_adaptive_avg_pool3d": "nn.functional.adaptive_avg_pool3d",
     "_chunk_cat": "_chunk_cat", "_conj": "conj", "_conj_physical": "conj_physical",
-    "_native_batch_norm_legit": "_native_batch_norm_legit", "_pdist_forward": "nn.functional.pdist", "_prelu_kernel": "prelu",
+    "_native_batch_norm_legit": "_native_batch_norm_legit", "_pdist_forward": "nn.functional.pdist",
     "_sample_dirichlet": "_sample_dirichlet", "_scaled_mm": "_scaled_mm", "_standard_gamma": "_standard_gamma",
     "_unsafe_masked_index": "_unsafe_masked_index",
-    "_unsafe_masked_index_put_accumulate": "_unsafe_masked_index_put_accumulate",
+    "_unsafe_masked_index_put_accumulate": "_unsafe_masked_index_put_accumulate", "unfold": "Tensor.unfold",
 }  # fmt: skip

@@ -16,6 +16,24 @@ PYTHON_ONLY = frozenset(
 )
 
 _BY_OVERLOADS = {
+    "default": (
+        "_conj _local_scalar_dense _prelu_kernel _reshape_alias _safe_softmax _unsafe_masked_index "
+        "_unsafe_masked_index_put_accumulate adaptive_max_pool1d adjoint alias allclose alpha_dropout argwhere as_strided "
+        "batch_norm bilinear broadcast_tensors broadcast_to cartesian_prod ccol_indices cdist chunk coalesce col_indices "
+        "combinations conj contiguous conv_transpose1d corrcoef cosine_embedding_loss cosine_similarity cov "
+        "cross_entropy_loss crow_indices dense_dim det detach diagflat diagonal dim dropout einsum equal expand expand_as "
+        "fake_quantize_per_channel_affine feature_alpha_dropout feature_dropout fft_fftshift fft_ifftshift fliplr flipud "
+        "get_device grid_sampler group_norm gru_cell hinge_embedding_loss imag indices instance_norm is_coalesced is_complex "
+        "is_conj is_distributed is_floating_point is_inference is_neg is_nonzero is_pinned is_same_size is_set_to is_signed "
+        "isclose isfinite isreal istft item kl_div l1_loss layer_norm lift_fresh linalg_diagonal linalg_vander logdet "
+        "lstm_cell margin_ranking_loss matrix_exp max_pool1d max_pool1d_with_indices max_pool2d max_pool3d mish_backward "
+        "native_channel_shuffle nll_loss_nd norm_except_dim numel one_hot pad pairwise_distance pdist permute pin_memory "
+        "pinverse poisson_nll_loss positive prelu ravel real relu6 reshape reshape_as resolve_conj resolve_neg retain_grad "
+        "rms_norm rnn_relu_cell rnn_tanh_cell row_indices rrelu scaled_dot_product_attention selu smm sparse_dim "
+        "special_log_softmax special_softmax split_with_sizes storage_offset sum_to_size swapaxes swapdims t tile to_dense "
+        "to_sparse_bsc to_sparse_bsr to_sparse_csc to_sparse_csr triplet_margin_loss type_as unfold unsafe_chunk unsqueeze "
+        "values vander view_as view_as_complex view_as_real"
+    ),
     "Tensor Scalar": (
         "__iand__ __ilshift__ __ior__ __irshift__ __ixor__ __or__ __xor__ add_ bitwise_and_ bitwise_or_ bitwise_xor_ "
         "copysign_ float_power_ floor_divide_ fmod_ mul_ multiply_ remainder_ sub_ subtract_ true_divide_"
@@ -47,6 +65,7 @@ _BY_OVERLOADS = {
     "Tensor Tensor_out": "frexp index slice_copy split_copy unsafe_split",
     "int int_out": "log_softmax select_copy softmax transpose_copy unbind_copy",
     "default generator out generator_out": "rand rand_like randn randn_like randperm",
+    "out default": "_batch_norm_with_update hspmm sparse_mask sspaddmm",
     "Tensor Scalar out Scalar_out": "add copysign mul sub",
     "default out dtype_out dtype": "addmm baddbmm bmm mm",
     "Tensor Scalar Scalar_Tensor Tensor_out Scalar_out Scalar_Tensor_out": "bitwise_and bitwise_or bitwise_xor remainder",
@@ -58,7 +77,6 @@ _BY_OVERLOADS = {
     "Tensor Scalar Tensor_out Scalar_out": "bucketize fmod rsub",
     "default padding": "conv1d conv2d conv3d",
     "x dx": "cumulative_trapezoid trapezoid trapz",
-    "default": "det special_log_softmax special_softmax",
     "int array": "dsplit hsplit vsplit",
     "default values": "kthvalue mode topk",
     "default other_scalar self_scalar out self_scalar_out other_scalar_out": "special_xlog1py special_xlogy special_zeta",
