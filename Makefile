@@ -1,7 +1,7 @@
 # Every target makes .venv first where it is missing, so each works in a fresh clone.
 #   make demo         train on scikit-learn's handwritten digits, written in MNIST's file format
 #   make test         the tests, within 25 minutes on two cores
-#   make conformance  all of torch's operator, module and optimizer databases
+#   make conformance  all of torch's operator, module and optimizer databases, in every dtype (80 minutes on two cores)
 #   make programs     2,000 random programs of tensors, views and writes, line by line against torch
 #   make bench        speed against hand-written JAX and eager torch; figures go to docs/performance.md
 #   make lint         ruff and pyright
@@ -28,7 +28,7 @@ test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 conformance: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m torchlike.testing.conformance --processes $(JOBS) --show \
+	OMP_NUM_THREADS=1 $(BIN)/python -m torchlike.testing.conformance --processes $(JOBS) --dtype all --show \
 		--expected tests/conformance/expected_failures.txt --json $(VENV)/conformance.json --markdown docs/coverage.md $(ARGS)
 
 programs: $(VENV)/.test

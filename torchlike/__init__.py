@@ -159,7 +159,7 @@ _ELSEWHERE = {
     "FloatStorage": "storage", "IntStorage": "storage", "LongStorage": "storage", "ShortStorage": "storage",
     "UntypedStorage": "storage", "TypedStorage": "storage", "typename": "nn.modules._names",
     "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "compile": "compiler",
-    "vmap": "func",
+    "vmap": "func", "ops": "_ops",
 }  # fmt: skip
 
 

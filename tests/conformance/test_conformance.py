@@ -17,25 +17,24 @@ CHECKS = ["forward", "gradient", "layer", "layer-gradient", "optimizer"]
 
 
 def _by_entry() -> dict[str, list[Job]]:
-    """The jobs of each entry that the library has."""
-    from torchlike.testing.conformance.runner import find
-
+    """The jobs of each entry; what the library lacks fails, unless expected_failures.txt says so."""
     jobs: dict[str, list[Job]] = {}
     for job in plan(None, CHECKS, None, SAMPLES):
         jobs.setdefault(job.name, []).append(job)
-    return {name: mine for name, mine in jobs.items() if find(name).exists(library)}
+    return jobs
 
 
 def _spread(check: str, every: int) -> list[Job]:
     """One in so many jobs of a check that is run on a few entries only."""
-    from torchlike.testing.conformance.runner import find
-
-    return [job for job in plan(None, [check], None, 1) if find(job.name).exists(library)][::every]
+    return plan(None, [check], None, 1)[::every]
 
 
 @pytest.mark.parametrize(("name", "jobs"), _by_entry().items(), ids=lambda v: v if isinstance(v, str) else "")
 def test_entry_agrees_with_torch(name: str, jobs: list[Job]) -> None:
-    verdict = expected.judge((perform(job, library) for job in jobs), EXPECTED)
+    reports = [perform(job, library) for job in jobs]
+    verdict = expected.judge(reports, EXPECTED)
+    if all(r.status == "skip" for r in reports):
+        pytest.skip(reports[0].first)
     problems = [f"{r.check} {r.dtype}: {r.first}" for r in verdict.unexpected]
     problems += [f"passes now, delete its line in expected_failures.txt: {line}" for line in verdict.obsolete]
     assert not problems, f"{name}\n" + "\n".join(problems)

@@ -420,6 +420,17 @@ def _softmax_jvp(axis: int, primals: tuple[Array], tangents: tuple[Array]) -> tu
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _zero_softmax(x: Array, axis: int) -> Array:
+    return jnp.where(jnp.all(x == -jnp.inf, axis, keepdims=True), 0, _softmax(x, axis))
+
+
+@_zero_softmax.defjvp
+def _zero_softmax_jvp(axis: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    y = _zero_softmax(primals[0], axis)
+    return y, y * (tangents[0] - jnp.sum(y * tangents[0], axis, keepdims=True))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _log_softmax(x: Array, axis: int) -> Array:
     shifted = x - jnp.max(x, axis, keepdims=True)
     return shifted - jnp.log(jnp.sum(jnp.exp(shifted), axis, keepdims=True))
@@ -455,6 +466,12 @@ def softmax(input: Array, dim: int, dtype: np.dtype | None = None) -> Array:
         dtype: cast ``input`` to it first.
     """
     return _along(_softmax, "softmax", input, dim, dtype)
+
+
+@op("_safe_softmax", "ops.aten._safe_softmax", method=False, saves=("result",))
+def safe_softmax(input: Array, dim: int, dtype: np.dtype | None = None) -> Array:
+    """`softmax`, and zeros instead of NaN where everything along ``dim`` is minus infinity; arguments as `softmax`."""
+    return _along(_zero_softmax, "softmax", input, dim, dtype)
 
 
 @op("log_softmax", "special.log_softmax", out="exact", saves=("result",))

@@ -3,12 +3,13 @@
 import argparse
 import collections
 import dataclasses
+import importlib
 import json
 import sys
 import time
 import warnings
-from pathlib import Path
 
+from torchlike._src.atomic import replacing
 from torchlike.testing.conformance import expected as expectations
 from torchlike.testing.conformance.runner import Job, Report, execute
 
@@ -19,36 +20,46 @@ DEFAULT_DTYPES = {
     "optimizer": "float64",
 }  # fmt: skip
 _LAYER_CHECKS = ("layer", "layer-gradient")
+#: Every dtype that the library holds, the first ones preferred where an entry does not support a check's own.
 ALL_DTYPES = (
-    "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128".split()
-)  # fmt: skip
+    "float32 float64 complex64 complex128 int64 bool int32 int16 int8 uint8 float16 bfloat16 uint16 uint32 uint64 "
+    "float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz"
+).split()
+#: The same for gradients, which are compared in double precision where possible.
+_GRADIENT_DTYPES = "float64 complex128 float32 complex64 float16 bfloat16".split()
 
 
 def plan(patterns: list[str] | None, checks: list[str], dtypes: list[str] | None = None, limit: int | None = None) -> list[Job]:
-    """The jobs for these entries, checks and dtypes (None: each check's own)."""
-    import torch
+    """The jobs for these entries, checks and dtypes.
 
+    Args:
+        patterns: names of entries, see `entries.matches`; None: all.
+        checks: keys of `DEFAULT_DTYPES`.
+        dtypes: None: each check's own, or where the entry does not support that, another; ``["all"]``: forward in every one that
+            torch's CPU supports, the other checks in their own; else those, as far as they are supported.
+        limit: at most so many samples a job.
+    """
     from torchlike.testing.conformance.entries import entries
     from torchlike.testing.conformance.layers import layers, optimizers
 
     jobs = []
-
-    def add(name: str, check: str, supported: set[torch.dtype]) -> None:
-        chosen = dtypes or [DEFAULT_DTYPES[check]]
-        jobs.extend(Job(name, check, dtype, limit) for dtype in chosen if getattr(torch, dtype) in supported)
-
-    floats = {torch.float32, torch.float64}
-    differentiable = {*floats, torch.complex64, torch.complex128}
     for entry in entries(patterns):
-        for check in (c for c in checks if c not in (*_LAYER_CHECKS, "optimizer")):
-            supported = entry.info.supported_dtypes("cpu")
-            add(entry.name, check, supported if check not in ("gradient", "second", "forward-ad") else supported & differentiable)
-    for layer in layers(patterns):
-        for check in (c for c in checks if c in _LAYER_CHECKS):
-            add(layer.name, check, floats)
-    for optimizer in optimizers(patterns):
-        if "optimizer" in checks:
-            add(optimizer.name, "optimizer", floats)
+        for check in (c for c in checks if c not in (*_LAYER_CHECKS, "optimizer") and entry.applies(c)):
+            preferred = _GRADIENT_DTYPES if DEFAULT_DTYPES[check] == "float64" else ALL_DTYPES
+            supported = entry.dtypes(check)
+            found = [d for d in preferred if d in supported] or [DEFAULT_DTYPES[check]]  # that the entry may not vanish
+            if entry.skipped or dtypes is None or (dtypes == ["all"] and check != "forward"):
+                found = found[:1]
+            elif dtypes != ["all"]:
+                found = [d for d in found if d in dtypes]
+            jobs.extend(Job(entry.name, check, dtype, limit) for dtype in found)
+    others = [(layer.name, c) for layer in layers(patterns) for c in checks if c in _LAYER_CHECKS]
+    others += [(optimizer.name, c) for optimizer in optimizers(patterns) for c in checks if c == "optimizer"]
+    for name, check in others:
+        chosen = (
+            [DEFAULT_DTYPES[check]] if dtypes in (None, ["all"]) else [d for d in dtypes or () if d in ("float32", "float64")]
+        )
+        jobs.extend(Job(name, check, dtype, limit) for dtype in chosen)
     return jobs
 
 
@@ -63,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         nargs="*",
         dest="dtypes",
         metavar="DTYPE",
-        help="dtypes, or 'all'; default: float32, gradients float64",
+        help="dtypes; 'all': forward in every dtype that torch's CPU supports; default: float32, gradients float64",
     )
     parser.add_argument("--samples", type=int, metavar="N", help="at most N samples an entry, evenly spread")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="worker processes; 0: in this one")
@@ -71,14 +82,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--expected", metavar="FILE", help="list of expected failures to hold the run against")
     parser.add_argument("--show", action="store_true", help="print the first difference of everything that fails")
     parser.add_argument("--all-differences", action="store_true", help="print every difference")
-    parser.add_argument("--missing", action="store_true", help="list the entries that the library lacks")
+    parser.add_argument("--missing", action="store_true", help="list the entries that the library lacks, and run nothing")
     parser.add_argument("--json", metavar="FILE", help="write every report")
     parser.add_argument("--markdown", metavar="FILE", help="write the coverage table (docs/coverage.md)")
     options = parser.parse_args(argv)
     warnings.simplefilter("ignore")
 
-    dtypes = list(ALL_DTYPES) if options.dtypes == ["all"] else options.dtypes
-    jobs = plan(options.ops, options.checks, dtypes, options.samples)
+    if options.missing:
+        print(*missing(options.ops, options.library), sep="\n")
+        return 0
+    expected = expectations.read(options.expected) if options.expected else {}
+    jobs = plan(options.ops, options.checks, options.dtypes, options.samples)
     if not jobs:
         print("nothing matches", file=sys.stderr)
         return 2
@@ -96,16 +110,14 @@ def main(argv: list[str] | None = None) -> int:
 
     if options.show or options.all_differences:
         show(reports, everything=options.all_differences)
-    if options.missing:
-        print("missing:", *sorted({r.name for r in reports if r.status == "missing"}), sep="\n  ")
     print(summary(reports))
     print(f"{time.perf_counter() - start:.0f} s")
     if options.json:
-        Path(options.json).write_text(json.dumps([dataclasses.asdict(r) for r in reports], indent=1))
+        _write(options.json, json.dumps([dataclasses.asdict(r) for r in reports], indent=1))
     if options.markdown:
-        Path(options.markdown).write_text(markdown(reports))
+        _write(options.markdown, markdown(reports, expected))
     if options.expected:
-        verdict = expectations.judge(reports, expectations.read(options.expected))
+        verdict = expectations.judge(reports, expected)
         for report in verdict.unexpected:
             print(f"unexpected: {report.name} {report.check} {report.dtype} {report.first}")
         for line in verdict.obsolete:
@@ -151,49 +163,103 @@ def show(reports: list[Report], *, everything: bool) -> None:
                 print(f"    {line}")
 
 
+def missing(patterns: list[str] | None, library: str) -> list[str]:
+    """The entries that the library lacks, without running anything."""
+    from torchlike.testing.conformance.entries import entries
+    from torchlike.testing.conformance.layers import layers, optimizers
+
+    module = importlib.import_module(library)
+    found = [*(e for e in entries(patterns) if not e.skipped), *layers(patterns), *optimizers(patterns)]
+    return [entry.name for entry in found if not entry.exists(module)]
+
+
 def summary(reports: list[Report]) -> str:
-    """The figures, a row a check: entries here, entries passing, samples agreeing."""
-    rows = [f"{'check':15} {'entries':>8} {'missing':>8} {'passing':>8} {'samples':>9} {'agree':>9} {'share':>8}"]
+    """The figures, a row a check.
+
+    ``passing`` of ``entries``: an entry passes a check if all of its samples agree in all dtypes that were run. The database says
+    for how many entries the check makes sense; those without a comparison (CUDA only) are counted, and count as not passing.
+    """
+    words = ("entries", "passing", "failing", "missing", "not run")
+    rows = [f"{'check':15} {' '.join(f'{word:>8}' for word in words)} {'samples':>9} {'agree':>9} {'share':>8}"]
     for check in DEFAULT_DTYPES:
-        mine = [r for r in reports if r.check == check and r.status != "skip"]
+        statuses: dict[str, set[str]] = collections.defaultdict(set)
+        mine = [r for r in reports if r.check == check]
+        for report in mine:
+            statuses[report.name].add(report.status)
         if not mine:
             continue
-        here = [r for r in mine if r.status != "missing"]
-        names = {r.name for r in here}
-        failing = {r.name for r in here if r.status != "pass"}
-        samples, agree = sum(r.samples for r in here), sum(r.agree for r in here)
+        kinds = collections.Counter(_of_all(found) for found in statuses.values())
+        samples, agree = sum(r.samples for r in mine), sum(r.agree for r in mine)
         rows.append(
-            f"{check:15} {len(names):8} {len({r.name for r in mine} - names):8} {len(names - failing):8} "
+            f"{check:15} {len(statuses):8} {kinds['pass']:8} {kinds['fail']:8} {kinds['missing']:8} {kinds['skip']:8} "
             f"{samples:9} {agree:9} {100 * agree / samples if samples else 100:7.2f}%"
         )
-    if any(r.check == "errors" and r.status == "fail" for r in reports):
-        differing = [d for r in reports if r.check == "errors" for d in r.differences]
-        messages = sum(d.startswith("message:") for d in differing)
-        rows.append(f"errors: {len(differing) - messages} of another type, {messages} with another message")
+    errors = [r for r in reports if r.check == "errors" and r.samples]
+    if errors:
+        total = sum(r.samples for r in errors)
+        other = sum(not d.startswith("message:") for r in errors for d in r.differences)
+        agree = sum(r.agree for r in errors)
+        rows.append(
+            f"errors: of {total} bad inputs {total - other} ({100 * (total - other) / total:.1f} %) raise the right type, "
+            f"{agree} ({100 * agree / total:.1f} %) with the right message"
+        )
     return "\n".join(rows)
 
 
-def markdown(reports: list[Report]) -> str:
-    """A table of every entry and check: pass, or the reason why not."""
+def _of_all(statuses: set[str]) -> str:
+    """One word for an entry that was run in several dtypes."""
+    worst = next(status for status in ("missing", "crash", "fail", "pass", "skip") if status in statuses)
+    return "fail" if worst == "crash" else worst
+
+
+def markdown(reports: list[Report], expected: dict[tuple[str, str, str], str] | None = None) -> str:
+    """The figures, a table of every entry and check, and the reason for everything in it that is no pass."""
     used = [c for c in DEFAULT_DTYPES if any(r.check == c for r in reports)]
     table: dict[str, dict[str, list[Report]]] = collections.defaultdict(lambda: collections.defaultdict(list))
     for report in reports:
         table[report.name][report.check].append(report)
     lines = ["# Coverage", "", "Written by `python -m torchlike.testing.conformance --markdown docs/coverage.md`.", ""]
+    if not all(r.complete for r in reports):
+        lines += ["A sample: not all of the database's inputs were run.", ""]
     lines += ["```", summary(reports), "```", "", f"| entry | {' | '.join(used)} |", "|" + " --- |" * (len(used) + 1)]
     for name in sorted(table):
         lines.append(f"| `{name}` | {' | '.join(_cell(table[name][c]) for c in used)} |")
+    lines += ["", "## Why not", "", *_reasons(reports, expected or {})]
     return "\n".join(lines) + "\n"
 
 
 def _cell(reports: list[Report]) -> str:
-    if any(r.status == "missing" for r in reports):
-        return "missing"
-    failing = [r for r in reports if r.status in ("fail", "crash")]
-    if failing:
-        reason = failing[0].first.replace("|", "\\|").replace("<", "&lt;")[:120]
-        return f"{sum(r.agree for r in reports)}/{sum(r.samples for r in reports)}: {reason}"
-    return "pass" if any(r.status == "pass" for r in reports) else ""
+    if not reports:
+        return ""
+    passing = sum(r.status == "pass" for r in reports)
+    word = _of_all({r.status for r in reports})
+    if len(reports) > 1 and word != "missing":
+        return f"{passing}/{len(reports)} dtypes"
+    if word == "fail":
+        return f"{reports[0].agree}/{reports[0].samples} samples"
+    return {"skip": "not run"}.get(word, word)
+
+
+def _reasons(reports: list[Report], expected: dict[tuple[str, str, str], str]) -> list[str]:
+    """A line for every reason of every entry and check: the dtypes, how many samples agree, and the reason."""
+    found: dict[tuple[str, str, str], list[Report]] = collections.defaultdict(list)
+    for report in reports:
+        if report.status == "pass":
+            continue
+        line = expectations.line_of(report, expected)
+        reason = expected[line] if line else report.first
+        found[report.name, report.check, reason[:200].replace("<", "&lt;").replace("*", "\\*")].append(report)
+    lines = []
+    for (name, check, reason), mine in found.items():
+        samples = sum(r.samples for r in mine)
+        how = f"{sum(r.agree for r in mine)} of {samples} samples agree" if samples else mine[0].status.replace("skip", "not run")
+        lines.append(f"- `{name}` {check} {', '.join(r.dtype for r in mine)}: {how}: {reason}")
+    return lines
+
+
+def _write(path: str, text: str) -> None:
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import torch
+from torch._ops import OpOverload, OpOverloadPacket
 
 #: Dtypes that NumPy lacks: torch's name → (an integer dtype of the same width, the NumPy extension dtype).
 _BITS = {
@@ -194,6 +195,8 @@ def translate(function: Any, library: Any) -> Any:
     path = _PATHS.get(id(function))
     if path is not None:
         return resolve(library, path)
+    if isinstance(function, (OpOverload, OpOverloadPacket)):
+        return resolve(library, f"ops.{function}")
     if isinstance(function, types.MethodType) and isinstance(function.__self__, type):
         return function
     if hasattr(function, "func") and hasattr(function, "keywords"):  # functools.partial

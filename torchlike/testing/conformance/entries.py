@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from torchlike.testing.conformance.bridge import resolve, translate
+from torchlike.testing.conformance.bridge import name_of, resolve, translate
 
 #: Entries whose values nobody can predict: memory that was never written.
 UNDEFINED = {
@@ -24,13 +24,17 @@ RANDOM = {
 #: Entries whose indices are free among equal elements, unless ``stable=True`` is asked for, and which of their arguments after
 #: the input is `dim`.
 TIES = {"sort": 0, "argsort": 0, "topk": 1, "kthvalue": 1, "median": 0, "nanmedian": 0}
-#: Entries that exist on CUDA alone, and those without a public name, which the database reaches through `torch.ops.aten`.
-OUT_OF_SCOPE = {
-    "_softmax_backward_data", "_batch_norm_with_update", "_upsample_bilinear2d_aa", "torch.ops.aten._safe_softmax.default",
-    "slice", "native_dropout_backward", "max_pool2d_with_indices_backward",
-    "jiterator_unary", "jiterator_binary", "jiterator_4inputs_with_extra_args", "jiterator_binary_return_by_ref",
-    "jiterator_2inputs_2outputs", "torch.ops.aten._flash_attention_forward",
-    "torch.ops.aten._efficient_attention_forward",
+#: Entries that run on CUDA alone, though the database gives some of them dtypes on the CPU; with why they have nothing to compare.
+CUDA_ONLY = {
+    **dict.fromkeys(
+        ("jiterator_unary", "jiterator_binary", "jiterator_4inputs_with_extra_args", "jiterator_binary_return_by_ref",
+         "jiterator_2inputs_2outputs"),
+        "compiles CUDA source code: torch's CPU has nothing to compare with",
+    ),
+    **dict.fromkeys(
+        ("torch.ops.aten._flash_attention_forward", "torch.ops.aten._efficient_attention_forward"),
+        "a CUDA kernel: torch's CPU has nothing to compare with",
+    ),
 }  # fmt: skip
 
 
@@ -51,6 +55,36 @@ class Entry:
     def __init__(self, info: Any) -> None:
         self.info = info
         self.name = info.name + (f".{info.variant_test_name}" if info.variant_test_name else "")
+
+    @property
+    def skipped(self) -> str | None:
+        """Why torch's CPU has nothing to compare with, or None."""
+        if self.info.name in CUDA_ONLY:
+            return CUDA_ONLY[self.info.name]
+        return None if self.info.supported_dtypes("cpu") else "torch's database has no dtype for it on the CPU"
+
+    def applies(self, check: str) -> bool:
+        """Whether the database says that the check makes sense for this entry."""
+        info = self.info
+        return bool({
+            "forward": True,
+            "method": any(f is not None and f is not info.op for f in (info.method_variant, info.operator_variant)),
+            "inplace": info.inplace_variant is not None or info.inplace_operator_variant is not None,
+            "out": info.supports_out,
+            "gradient": info.supports_autograd,
+            "second": info.supports_gradgrad,
+            "forward-ad": info.supports_forward_ad,
+            "errors": info.error_inputs_func is not None,
+        }[check])  # fmt: skip
+
+    def dtypes(self, check: str) -> list[str]:
+        """Names of the dtypes in which torch's CPU supports the check."""
+        if check == "errors":  # bad inputs choose their own
+            return ["float32"]
+        found = self.info.supported_dtypes("cpu")
+        if check in ("gradient", "second", "forward-ad"):
+            found = found & self.info.supported_backward_dtypes("cpu")
+        return [name_of(d) for d in found]
 
     @property
     def comparable(self) -> bool:
@@ -126,7 +160,7 @@ def entries(patterns: list[str] | None = None) -> Iterator[Entry]:
     database.wrapper_set_seed = wrapper_set_seed  # pyright: ignore[reportPrivateImportUsage]
     for info in database.op_db:
         entry = Entry(info)
-        if info.name not in OUT_OF_SCOPE and matches(entry.name, patterns):
+        if matches(entry.name, patterns):
             yield entry
 
 

@@ -23,6 +23,8 @@ class Verdict:
 def read(path: Path | str) -> dict[tuple[str, str, str], str]:
     """``entry check dtype reason`` lines as a dictionary; ``*`` for dtype means any; ``#`` starts a comment.
 
+    The check ``missing`` says that the library lacks the entry altogether: ``entry missing * reason``.
+
     Raises:
         ValueError: a line without a reason.
     """
@@ -37,12 +39,24 @@ def read(path: Path | str) -> dict[tuple[str, str, str], str]:
     return expected
 
 
+def line_of(report: Report, expected: dict[tuple[str, str, str], str]) -> tuple[str, str, str] | None:
+    """The line that speaks of this entry, check and dtype."""
+    key = (report.name, "missing" if report.status == "missing" else report.check, report.dtype)
+    return next((k for k in (key, (*key[:2], "*")) if k in expected), None)
+
+
 def judge(reports: Iterable[Report], expected: dict[tuple[str, str, str], str]) -> Verdict:
-    """Compare reports with the list. What the library lacks altogether is neither."""
+    """Compare reports with the list. What the library lacks altogether has a line with the check ``missing``."""
     unexpected, seen = [], {}
     for report in reports:
-        key = (report.name, report.check, report.dtype)
-        line = next((k for k in (key, (*key[:2], "*")) if k in expected), None)
+        absent = (report.name, "missing", "*")
+        if report.status == "missing":
+            if absent not in expected:
+                unexpected.append(report)
+            continue
+        if absent in expected:
+            seen[absent] = True
+        line = line_of(report, expected)
         if report.status in ("fail", "crash"):
             if line is None:
                 unexpected.append(report)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 #: Seconds a single check of one entry may take before its worker is killed.
-TIMEOUT = 600.0
+TIMEOUT = 1800.0
 
 
 @dataclasses.dataclass
@@ -29,7 +29,7 @@ class Report:
     """What became of a Job.
 
     Attributes:
-        status: ``pass``, ``fail``, ``missing`` (the library lacks it), ``skip`` (does not apply) or ``crash``.
+        status: ``pass``, ``fail``, ``missing`` (the library lacks it), ``skip`` (torch has nothing to compare with) or ``crash``.
         samples: how many were compared.
         agree: how many agreed.
         complete: whether these were all the samples there are.
@@ -60,8 +60,10 @@ def perform(job: Job, library: Any) -> Report:
     entry = find(job.name)
     report = Report(job.name, job.check, job.dtype, "pass", complete=job.limit is None)
     try:
+        if getattr(entry, "skipped", None):
+            raise checks.Skip(entry.skipped)
         if not entry.exists(library):
-            report.status = "missing"
+            report.status, report.first = "missing", f"{job.name} is missing"
             return report
         if job.check in ("layer", "layer-gradient"):
             outcomes = entry.run(dtype, library, job.limit, grad=job.check == "layer-gradient")
