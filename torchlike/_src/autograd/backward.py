@@ -331,7 +331,8 @@ def _paths(trie: Any, backward: Kernel, primals: Sequence[Any], cotangents: Sequ
     """For each gradient of an op, what it depends on in a differentiable way: a mask of what the op read, then of the cotangents.
 
     This is read off what JAX makes of the backward, and adds to it what the op declares, see `registry.op`: torch gives zeros,
-    not None, where its formula for the gradient is differentiated though the derivative is zero.
+    not None, where its formula for the gradient is differentiated though the derivative is zero. A gradient that is not empty is
+    zeros to JAX where the cotangents are; in torch it comes from them.
     """
     structs = [v.aval.struct if hasattr(v, "aval") else v.struct for v in primals], [t._aval().struct for t in cotangents]
     found = dependence(lambda p, c: backward(tuple(p), tuple(c), numbers), *structs)
@@ -339,6 +340,9 @@ def _paths(trie: Any, backward: Kernel, primals: Sequence[Any], cotangents: Sequ
     declared = 0
     for i in trie.call.kernel.depends:
         declared |= places[i]
+    empty = sum(1 << k for k, t in enumerate(structs[1], len(structs[0])) if 0 in t.shape)
+    if empty and any(0 not in v.shape for v in structs[0]):
+        found = [mask or empty for mask in found]
     return tuple([mask and mask | declared for mask in found])
 
 

@@ -183,6 +183,20 @@ class GradNode:
             self.pre_hooks = {}
         return RemovableHandle(self.pre_hooks, fn)
 
+    def replace_gradients(self, instead: dict[str, Callable[[Any], Any]]) -> None:
+        """From now on the node gives what these functions, by parameter of the op, make of its gradients."""
+        call, mask = self.trie.call, self.trie.mask  # type: ignore[union-attr]
+        names = []
+        for param, item in zip(call.kernel.params, call.template, strict=True):
+            names += [param.name] * (sum(i is ARRAY for i in item) if item.__class__ is Nest else item is ARRAY)
+        needy = [name for bit, name in enumerate(names) if mask >> bit & 1]
+        functions = [None if edge is None else instead.get(needy[edge]) for edge in self.inputs()]
+
+        def replaced(gradients: tuple[Any, ...], _: Any) -> tuple[Any, ...]:
+            return tuple([g if f is None or g is None else f(g) for g, f in zip(gradients, functions, strict=True)])
+
+        self.register_hook(replaced)
+
     def __repr__(self) -> str:
         return f"<{self.grad_name} object at {id(self):#x}>"
 
