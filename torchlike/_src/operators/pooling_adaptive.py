@@ -97,20 +97,21 @@ def _max_at(input: Array, starts: list[Any], ends: list[Any], longest: list[int]
     """The maximum over boxes of any places, and its flat index: each box is gathered tap by tap, short ones repeat."""
     n = len(starts)
     spatial = input.shape[input.ndim - n :]
-    flat = input.reshape(*input.shape[: input.ndim - n], -1)
+    flat = input.reshape(*input.shape[: input.ndim - n], math.prod(spatial))
     best = where = None
     for tap in itertools.product(*map(range, longest)):
         index = jnp.zeros((), jnp.int64)
         for axis, (first, end, t, size) in enumerate(zip(starts, ends, tap, spatial, strict=True)):
             place = jnp.minimum(jnp.asarray(first) + t, jnp.asarray(end) - 1)
             shape = [1] * n
-            shape[axis] = -1
+            shape[axis] = place.shape[-1]
             index = index * size + place.reshape(place.shape[:-1] + tuple(shape))
         if index.ndim == n:
             values, here = flat[..., index], jnp.broadcast_to(index, (*flat.shape[:-1], *index.shape))
         else:
             here = index
-            values = jnp.take_along_axis(flat, index.reshape(*index.shape[:-n], -1), -1).reshape(index.shape)
+            places = index.reshape(*index.shape[:-n], math.prod(index.shape[-n:]))
+            values = (jnp.take_along_axis(flat, places, -1) if input.size else jnp.zeros(0, flat.dtype)).reshape(index.shape)
         if best is None:
             best, where = values, here
             continue

@@ -15,7 +15,7 @@ import numpy as np
 
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
-from torchlike._src.operators.registry import CONSTANT, EXACT, INPLACE, NOTHING, OPS, Array, Arrays, Op, anonymous
+from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, Op, anonymous
 from torchlike._src.operators.support import other_dtype
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Tensor, levels, overlaps
@@ -173,11 +173,8 @@ def without_grad(given: Any, parameter: str, function: str | None) -> Any:
 def take_shortcut(kernel: Kernel, made: Tensor, shortcut: dict[str, str] | None) -> Tensor:
     """A result whose node gives None or constants for gradients, as torch's does for the op's arguments."""
     if shortcut and made._node.trie is not None and made._node.trie.call.kernel is kernel:
-        made._node.replace_gradients({name: _INSTEAD[how] for name, how in shortcut.items()})
+        made._node.take_shortcut(shortcut)
     return made
-
-
-_INSTEAD: dict[str, Callable[[Tensor], Tensor | None]] = {NOTHING: lambda gradient: None, CONSTANT: lambda gradient: gradient.detach()}
 
 
 def next_seed(generator: Any) -> int:

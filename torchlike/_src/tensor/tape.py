@@ -16,6 +16,7 @@ import numpy as np
 from torchlike._src.engine.program import ARRAY, Nest
 from torchlike._src.engine.trace import Node as TrieNode, local
 from torchlike._src.engine.value import Value
+from torchlike._src.operators.registry import CONSTANT, NOTHING
 
 #: Numbers the nodes as they are made.
 order = itertools.count()
@@ -54,6 +55,7 @@ class GradNode:
     forward_trace: list[str] | None = None
     outputs = 1
     region: Any = None  # where it is computed anew before its backward
+    without = 0  # the inputs, as a mask, that its backward has nothing to say about: neither a gradient nor a second one
     paths: Any = None  # of a backward: what each gradient depends on, as a mask of its inputs
     packed: Any = None  # what hooks keep instead of what was saved
     duals: Any = None  # for each tensor that the op read, its tangents in forward mode
@@ -183,17 +185,21 @@ class GradNode:
             self.pre_hooks = {}
         return RemovableHandle(self.pre_hooks, fn)
 
-    def replace_gradients(self, instead: dict[str, Callable[[Any], Any]]) -> None:
-        """From now on the node gives what these functions, by parameter of the op, make of its gradients."""
+    def take_shortcut(self, instead: dict[str, str]) -> None:
+        """Give `NOTHING` or a `CONSTANT` instead of gradients, by parameter of the op; see `registry.op`."""
         call, mask = self.trie.call, self.trie.mask  # type: ignore[union-attr]
         names = []
         for param, item in zip(call.kernel.params, call.template, strict=True):
             names += [param.name] * (sum(i is ARRAY for i in item) if item.__class__ is Nest else item is ARRAY)
         needy = [name for bit, name in enumerate(names) if mask >> bit & 1]
-        functions = [None if edge is None else instead.get(needy[edge]) for edge in self.inputs()]
+        self.without = sum(1 << bit for bit, name in enumerate(names) if instead.get(name) is NOTHING)
+        shortcuts = [None if edge is None else instead.get(needy[edge]) for edge in self.inputs()]
 
         def replaced(gradients: tuple[Any, ...], _: Any) -> tuple[Any, ...]:
-            return tuple([g if f is None or g is None else f(g) for g, f in zip(gradients, functions, strict=True)])
+            return tuple([
+                None if how is NOTHING else g.detach() if how is CONSTANT and g is not None else g
+                for g, how in zip(gradients, shortcuts, strict=True)
+            ])  # fmt: skip
 
         self.register_hook(replaced)
 

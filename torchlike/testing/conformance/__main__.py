@@ -38,7 +38,7 @@ def plan(patterns: list[str] | None, checks: list[str], dtypes: list[str] | None
         jobs.extend(Job(name, check, dtype, limit) for dtype in chosen if getattr(torch, dtype) in supported)
 
     floats = {torch.float32, torch.float64}
-    differentiable = {*floats, torch.complex64, torch.complex128}
+    differentiable = {*floats, torch.float16, torch.bfloat16, torch.complex64, torch.complex128}
     for entry in entries(patterns):
         for check in (c for c in checks if c not in (*_LAYER_CHECKS, "optimizer")):
             supported = entry.info.supported_dtypes("cpu")
