@@ -48,8 +48,10 @@ def _host_cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.concatenate(*_check_cat(tensors, dim))
 
 
-def _of_nothing(tensors: Sequence[Any], dim: int) -> dict[str, str] | None:
-    return {"tensors": CONSTANT} if all(t.shape == (0,) for t in tensors) else None
+def _of_nothing(tensors: Sequence[Any], dim: int) -> dict[str, Any] | None:
+    """Empty vectors are skipped, whatever the shape of the others."""
+    skipped = [t.shape == (0,) for t in tensors]
+    return {"tensors": tuple([CONSTANT if s else None for s in skipped])} if any(skipped) else None
 
 
 @op(

@@ -56,9 +56,7 @@ def _of_a_count(input: Any, ord: float, *rest: Any) -> dict[str, str] | None:
     return {"input": NOTHING} if ord == 0 else None
 
 
-@op(
-    "linalg.vector_norm", out=EXACT, saves=("input", "result"), grad_name="LinalgVectorNormBackward0", shortcut=_of_a_count
-)
+@op("linalg.vector_norm", out=EXACT, saves=("input", "result"), grad_name="LinalgVectorNormBackward0", shortcut=_of_a_count)
 def vector_norm(input: Array, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """``sum(|x| ** ord) ** (1 / ord)`` over ``dim``, or of all elements; the limits for ±inf, a count for 0."""
     x = _check_dtype("linalg.vector_norm", input, dtype)

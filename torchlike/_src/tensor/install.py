@@ -170,7 +170,7 @@ def without_grad(given: Any, parameter: str, function: str | None) -> Any:
     return given.detach()
 
 
-def take_shortcut(kernel: Kernel, made: Tensor, shortcut: dict[str, str] | None) -> Tensor:
+def take_shortcut(kernel: Kernel, made: Tensor, shortcut: dict[str, Any] | None) -> Tensor:
     """A result whose node gives None or constants for gradients, as torch's does for the op's arguments."""
     if shortcut and made._node.trie is not None and made._node.trie.call.kernel is kernel:
         made._node.take_shortcut(shortcut)

@@ -185,15 +185,17 @@ class GradNode:
             self.pre_hooks = {}
         return RemovableHandle(self.pre_hooks, fn)
 
-    def take_shortcut(self, instead: dict[str, str]) -> None:
+    def take_shortcut(self, instead: dict[str, Any]) -> None:
         """Give `NOTHING` or a `CONSTANT` instead of gradients, by parameter of the op; see `registry.op`."""
         call, mask = self.trie.call, self.trie.mask  # type: ignore[union-attr]
-        names = []
+        ways: list[str | None] = []
         for param, item in zip(call.kernel.params, call.template, strict=True):
-            names += [param.name] * (sum(i is ARRAY for i in item) if item.__class__ is Nest else item is ARRAY)
-        needy = [name for bit, name in enumerate(names) if mask >> bit & 1]
-        self.without = sum(1 << bit for bit, name in enumerate(names) if instead.get(name) is NOTHING)
-        shortcuts = [None if edge is None else instead.get(needy[edge]) for edge in self.inputs()]
+            way = instead.get(param.name)
+            count = sum(i is ARRAY for i in item) if item.__class__ is Nest else int(item is ARRAY)  # pyright: ignore[reportOptionalIterable]
+            ways += way if isinstance(way, tuple) else [way] * count
+        self.without = sum(1 << bit for bit, way in enumerate(ways) if way is NOTHING)
+        needy = [way for bit, way in enumerate(ways) if mask >> bit & 1]
+        shortcuts = [None if edge is None else needy[edge] for edge in self.inputs()]
 
         def replaced(gradients: tuple[Any, ...], _: Any) -> tuple[Any, ...]:
             return tuple([
