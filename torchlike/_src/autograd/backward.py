@@ -356,8 +356,8 @@ def _paths(
 
 
 def _supposed(trie: Any, places: list[int], structs: tuple[list[Any], list[Any]], found: list[int]) -> list[int]:
-    """What gradients depend on in torch, where JAX has dropped what something empty is made of: on what torch keeps, and, where
-    nothing was left, on the cotangents."""
+    """What gradients depend on in torch, where JAX has dropped what something empty is made of: on the cotangents where nothing was
+    left, and empty ones on what torch keeps."""
     kernel, (reads, cotangents) = trie.call.kernel, structs
     kept = (1 << len(reads)) - 1 if kernel.saves_results else 0
     for i, needs in kernel.saves:
@@ -365,9 +365,11 @@ def _supposed(trie: Any, places: list[int], structs: tuple[list[Any], list[Any]]
             kept |= places[i]
     given = ((1 << len(cotangents)) - 1) << len(reads)
     inputs = [a for i, a in enumerate(reads) if trie.mask >> i & 1]
-    dropped = [any(0 in a.shape for a in (*cotangents, t)) for t in inputs]
-    found = [mask or (given if d else 0) for mask, d in zip(found, dropped, strict=True)]
-    return [mask and mask | kept for mask in found]
+    nothing_comes = any(0 in c.shape for c in cotangents)
+    return [
+        (mask or given) | kept if 0 in a.shape else mask or (given if nothing_comes else 0)
+        for mask, a in zip(found, inputs, strict=True)
+    ]
 
 
 _vjp_kernels: dict[Any, Kernel] = {}

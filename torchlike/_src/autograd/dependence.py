@@ -28,11 +28,11 @@ def dependence(function: Callable[..., Any], *groups: Any) -> list[int]:
 
 
 def without_empty(groups: Any) -> Any:
-    """The arguments of a backward with 2 for each size of 0: of empty arrays JAX drops what would depend on them."""
+    """The arguments of a backward with 1 for each size of 0: of empty arrays JAX drops what would depend on them."""
 
     def filled(a: Any) -> Any:
-        dtype = jnp.int64 if jnp.issubdtype(a.dtype, jnp.integer) else a.dtype  # an empty index may be of any dtype
-        return jax.ShapeDtypeStruct([n or 2 for n in a.shape], dtype) if 0 in a.shape else a
+        dtype = jnp.int64 if a.dtype in (jnp.uint8, jnp.int8, jnp.int16) else a.dtype  # an empty index may be of any dtype
+        return jax.ShapeDtypeStruct([n or 1 for n in a.shape], dtype) if 0 in a.shape else a
 
     return jax.tree_util.tree_map(filled, groups)
 

@@ -1,5 +1,6 @@
 """Running sums, products and extrema along a dimension, and their relatives."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, promote
-from torchlike._src.operators.registry import NOTHING, Array, op
+from torchlike._src.operators.registry import LINEAR, NOTHING, Array, op
 from torchlike._src.operators.support import normalize_dim, refuse, widen
 
 
@@ -29,7 +30,11 @@ def cumsum(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     return jnp.cumsum(wide, axis, dtype=wide.dtype).astype(input.dtype)
 
 
-@op("cumprod", inplace=True, out=True, saves=("input", "result"))
+def _of_one(input: Any, *rest: Any) -> dict[str, str] | None:
+    return {"input": LINEAR} if math.prod(input.shape) <= 1 else None
+
+
+@op("cumprod", inplace=True, out=True, saves=("input", "result"), shortcut=_of_one)
 def cumprod(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The products of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.nn_checks import opmath, require_floating, scalar_type, sizes
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import LINEAR, Array, composite, op, ops
 
 Target = int | tuple[int | None, ...] | None
 
@@ -126,6 +126,12 @@ def _check_rank(n: int, input: Any, output_size: Any) -> None:
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
 
 
+def _to_one(input: Any, output_size: Any) -> dict[str, str] | None:
+    """A pool of everything is a mean."""
+    target = (output_size,) if isinstance(output_size, int) else output_size
+    return {"input": LINEAR} if all(n == 1 for n in target) else None
+
+
 def _declare_adaptive(n: int) -> None:
     def adaptive_avg_pool(input: Array, output_size: Target) -> Array:
         _check_rank(n, input, output_size)
@@ -153,7 +159,7 @@ def _declare_adaptive(n: int) -> None:
     public = f"nn.functional.adaptive_avg_pool{n}d"
     names = ("adaptive_avg_pool1d", public) if n == 1 else (public, f"_C._nn.adaptive_avg_pool{n}d")
     grad = "MeanBackward1" if n == 1 else f"AdaptiveAvgPool{n}DBackward0"
-    op(*names, method=False, saves=("input", "~input"), grad_name=grad)(adaptive_avg_pool)
+    op(*names, method=False, saves=("input", "~input"), grad_name=grad, shortcut=_to_one)(adaptive_avg_pool)
     grad = f"AdaptiveMaxPool{max(n, 2)}DBackward0"
     op(f"_adaptive_max_pool{n}d", method=False, saves=("input", "~input"), grad_name=grad)(adaptive_max_pool)
     composite(f"nn.functional.adaptive_max_pool{n}d")(functional)

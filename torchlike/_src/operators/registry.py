@@ -110,7 +110,7 @@ OPS: dict[str, Op] = {}
 
 
 #: What torch's backward gives instead of a gradient where it takes a shortcut; see `op`.
-NOTHING, CONSTANT = "nothing", "constant"
+NOTHING, CONSTANT, LINEAR = "nothing", "constant", "linear"
 
 
 def op(
@@ -161,8 +161,8 @@ def op(
         without_grad: tensor parameters that have no derivative in torch. Such a one gets no gradient (None), or, if it comes with
             the name of torch's function, is refused when it requires grad.
         shortcut: told the arguments of a call, the parameters for whose gradients torch's backward takes a shortcut there,
-            each with `NOTHING` (it gives None) or `CONSTANT` (zeros without a history), a list of tensors with a tuple of these
-            and None; None if there are none.
+            each with `NOTHING` (it gives None), `CONSTANT` (zeros without a history) or `LINEAR` (no gradient comes from this
+            parameter), a list of tensors with a tuple of these and None; None if there are none.
     """
 
     def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
