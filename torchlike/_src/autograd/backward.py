@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from torchlike._src.autograd import routes, saving
-from torchlike._src.autograd.dependence import dependence
+from torchlike._src.autograd.dependence import dependence, without_empty
 from torchlike._src.engine.program import ARRAY, Call, Nest, apply_pullback
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import registry
@@ -303,19 +303,49 @@ def _places(call: Call) -> list[int]:
     return places
 
 
-def _paths(trie: Any, backward: Kernel, primals: Sequence[Any], cotangents: Sequence[Any], numbers: Any) -> tuple[int, ...]:
+def _paths(
+    trie: Any, backward: Kernel, primals: Sequence[Any], cotangents: Sequence[Any], numbers: Any, without: int
+) -> tuple[int, ...]:
     """For each gradient of an op, what it depends on in a differentiable way: a mask of what the op read, then of the cotangents.
 
     This is read off what JAX makes of the backward, and adds to it what the op declares, see `registry.op`: torch gives zeros,
     not None, where its formula for the gradient is differentiated though the derivative is zero.
     """
     structs = [v.aval.struct if hasattr(v, "aval") else v.struct for v in primals], [t._aval().struct for t in cotangents]
-    found = dependence(lambda p, c: backward(tuple(p), tuple(c), numbers), *structs)
     places = _places(trie.call)
+
+    def gradients(p: Any, c: Any) -> Any:
+        return backward(tuple(p), tuple(c), numbers)
+
+    empty = [0 in a.shape for group in structs for a in group]
+    try:
+        found = dependence(gradients, *(without_empty(structs) if any(empty) else structs))
+    except Exception:  # the op was told these sizes
+        if not any(empty):
+            raise
+        found = dependence(gradients, *structs)
+        return tuple(found if all(empty) else _supposed(trie, places, structs, found))
     declared = 0
     for i in trie.call.kernel.depends:
         declared |= places[i]
-    return tuple([mask and mask | declared for mask in found])
+    return tuple([(mask and mask | declared) & ~without for mask in found])
+
+
+def _supposed(trie: Any, places: list[int], structs: tuple[list[Any], list[Any]], found: list[int]) -> list[int]:
+    """What gradients depend on in torch, where JAX has dropped what something empty is made of: on the cotangents where nothing was
+    left, and empty ones on what torch keeps."""
+    kernel, (reads, cotangents) = trie.call.kernel, structs
+    kept = (1 << len(reads)) - 1 if kernel.saves_results else 0
+    for i, needs in kernel.saves:
+        if needs is None or any(places[k] & trie.mask for k in needs):
+            kept |= places[i]
+    given = ((1 << len(cotangents)) - 1) << len(reads)
+    inputs = [a for i, a in enumerate(reads) if trie.mask >> i & 1]
+    nothing_comes = any(0 in c.shape for c in cotangents)
+    return [
+        (mask or given) | kept if 0 in a.shape else mask or (given if nothing_comes else 0)
+        for mask, a in zip(found, inputs, strict=True)
+    ]
 
 
 _vjp_kernels: dict[Any, Kernel] = {}
@@ -338,7 +368,7 @@ def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph
     known = (*key, trie.outs, tuple([v if node.values is None else v.aval for v in read]))
     paths = _known_paths.get(known)
     if paths is None:
-        paths = _known_paths[known] = _paths(trie, kernel, read, some, numbers)
+        paths = _known_paths[known] = _paths(trie, kernel, read, some, numbers, node.without)
     needed = 0
     for path in paths:
         needed |= path

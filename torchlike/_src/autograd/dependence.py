@@ -23,26 +23,18 @@ def dependence(function: Callable[..., Any], *groups: Any) -> list[int]:
         function: pure.
         groups: its arguments, lists of `jax.ShapeDtypeStruct`; the mask counts through them all.
     """
-    try:
-        jaxpr = jax.make_jaxpr(function)(*_filled(groups)).jaxpr
-    except Exception:  # sizes that the op was told, too
-        jaxpr = jax.make_jaxpr(function)(*groups).jaxpr
+    jaxpr = jax.make_jaxpr(function)(*groups).jaxpr
     return _flow(jaxpr, [1 << i for i in range(len(jaxpr.invars))])
 
 
-def _filled(groups: Any) -> Any:
-    """The arguments of a backward with 1 for each size of 0: of empty arrays JAX drops what would depend on them.
-
-    Not so where only the input is empty, and the result a constant.
-    """
-
-    def is_empty(group: Any) -> bool:
-        return any(0 in a.shape for a in jax.tree_util.tree_leaves(group))
+def without_empty(groups: Any) -> Any:
+    """The arguments of a backward with 1 for each size of 0: of empty arrays JAX drops what would depend on them."""
 
     def filled(a: Any) -> Any:
-        return jax.ShapeDtypeStruct([n or 1 for n in a.shape], a.dtype) if 0 in a.shape else a
+        dtype = jnp.int64 if a.dtype in (jnp.uint8, jnp.int8, jnp.int16) else a.dtype  # an empty index may be of any dtype
+        return jax.ShapeDtypeStruct([n or 1 for n in a.shape], dtype) if 0 in a.shape else a
 
-    return jax.tree_util.tree_map(filled, groups) if all(map(is_empty, groups)) else groups
+    return jax.tree_util.tree_map(filled, groups)
 
 
 def _flow(jaxpr: Any, inputs: Sequence[int]) -> list[int]:
@@ -67,8 +59,17 @@ def _through(eqn: Any, given: list[int]) -> list[int]:
     if name == "cond":  # the first operand chooses
         ways = [_flow(branch.jaxpr, given[1:]) for branch in eqn.params["branches"]]
         return [functools.reduce(int.__or__, masks) for masks in zip(*ways, strict=True)]
+    if name == "scan":
+        body, consts, carried = eqn.params["jaxpr"].jaxpr, eqn.params["num_consts"], eqn.params["num_carry"]
+        before, carry, after = given[:consts], given[consts : consts + carried], given[consts + carried :]
+        while True:  # until one more step brings nothing new
+            made = _flow(body, [*before, *carry, *after])
+            grown = [a | b for a, b in zip(carry, made[:carried], strict=True)]
+            if grown == carry:
+                return [*carry, *made[carried:]]
+            carry = grown
     inner = eqn.params.get("jaxpr") or eqn.params.get("call_jaxpr") or eqn.params.get("fun_jaxpr")
     inner = getattr(inner, "jaxpr", inner)
-    if name in ("scan", "while") or inner is None or len(inner.invars) != len(given):
+    if name == "while" or inner is None or len(inner.invars) != len(given):
         return [functools.reduce(int.__or__, given)] * len(eqn.outvars)
     return _flow(inner, given)

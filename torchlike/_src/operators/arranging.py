@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._src.operators.registry import EXACT, Array, composite, is_tensor, op, ops
+from torchlike._src.operators.registry import CONSTANT, EXACT, Array, composite, is_tensor, op, ops
 from torchlike._src.operators.support import normalize_dim, normalize_dims
 
 
@@ -98,7 +98,11 @@ def _host_repeat(input: Any, repeats: tuple[int, ...]) -> Any:
     return np.tile(input, repeats) if repeats else np.array(input)
 
 
-@op("_repeat", method=False, grad_name="RepeatBackward0", host=_host_repeat, saves=())
+def _not_at_all(input: Any, repeats: tuple[int, ...]) -> dict[str, str] | None:
+    return {"input": CONSTANT} if 0 in repeats else None
+
+
+@op("_repeat", method=False, grad_name="RepeatBackward0", host=_host_repeat, saves=(), shortcut=_not_at_all)
 def _repeat(input: Array, repeats: tuple[int, ...]) -> Array:
     _check_repeats(input.shape, repeats)
     return jnp.tile(input, repeats)

@@ -1,13 +1,15 @@
 """Running sums, products and extrema along a dimension, and their relatives."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, promote
-from torchlike._src.operators.registry import Array, op
+from torchlike._src.operators.registry import LINEAR, NOTHING, Array, op
 from torchlike._src.operators.support import normalize_dim, refuse, widen
 
 
@@ -28,7 +30,11 @@ def cumsum(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     return jnp.cumsum(wide, axis, dtype=wide.dtype).astype(input.dtype)
 
 
-@op("cumprod", inplace=True, out=True, saves=("input", "result"))
+def _of_one(input: Any, *rest: Any) -> dict[str, str] | None:
+    return {"input": LINEAR} if math.prod(input.shape) <= 1 else None
+
+
+@op("cumprod", inplace=True, out=True, saves=("input", "result"), shortcut=_of_one)
 def cumprod(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The products of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
@@ -86,7 +92,11 @@ def logcumsumexp(input: Array, dim: int) -> Array:
     return lax.cumlogsumexp(input, axis=axis)
 
 
-@op("diff", out=True, grad_name="SubBackward0", saves=())
+def _only_the_input(input: Any, n: int, *rest: Any) -> dict[str, str] | None:
+    return {"prepend": NOTHING, "append": NOTHING} if n == 0 else None
+
+
+@op("diff", out=True, grad_name="SubBackward0", saves=(), shortcut=_only_the_input)
 def diff(input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, append: Array | None = None) -> Array:
     """The ``n``-th differences of neighbours along ``dim``."""
     if input.ndim == 0:

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._src.operators.registry import Array, Arrays, composite, is_tensor, op, ops
+from torchlike._src.operators.registry import CONSTANT, Array, Arrays, composite, is_tensor, op, ops
 from torchlike._src.operators.support import normalize_dim
 
 
@@ -48,7 +48,16 @@ def _host_cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.concatenate(*_check_cat(tensors, dim))
 
 
-@op("cat", "concat", "concatenate", promote="common", method=False, out="apart", host=_host_cat, saves=(), layout="format")
+def _of_nothing(tensors: Sequence[Any], dim: int) -> dict[str, Any] | None:
+    """Empty vectors are skipped, whatever the shape of the others."""
+    skipped = [t.shape == (0,) for t in tensors]
+    return {"tensors": tuple([CONSTANT if s else None for s in skipped])} if any(skipped) else None
+
+
+@op(
+    "cat", "concat", "concatenate", promote="common", method=False, out="apart", host=_host_cat, saves=(), layout="format",
+    shortcut=_of_nothing,
+)  # fmt: skip
 def cat(tensors: Arrays, dim: int = 0) -> Array:
     """The tensors one after another along ``dim``; their other sizes are equal."""
     return jnp.concatenate(*_check_cat(tensors, dim))

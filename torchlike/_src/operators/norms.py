@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, scalar_type
-from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, NOTHING, Array, composite, op, ops
 from torchlike._src.operators.rounding import abs as modulus
 from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, widen
 
@@ -52,7 +52,11 @@ def _check_dtype(name: str, x: Array, dtype: np.dtype | None) -> Array:
     return x.astype(dtype)
 
 
-@op("linalg.vector_norm", out=EXACT, saves=("input", "result"), grad_name="LinalgVectorNormBackward0")
+def _of_a_count(input: Any, ord: float, *rest: Any) -> dict[str, str] | None:
+    return {"input": NOTHING} if ord == 0 else None
+
+
+@op("linalg.vector_norm", out=EXACT, saves=("input", "result"), grad_name="LinalgVectorNormBackward0", shortcut=_of_a_count)
 def vector_norm(input: Array, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """``sum(|x| ** ord) ** (1 / ord)`` over ``dim``, or of all elements; the limits for ±inf, a count for 0."""
     x = _check_dtype("linalg.vector_norm", input, dtype)
@@ -202,5 +206,7 @@ def pdist(input: Array, p: float = 2.0) -> Array:
     """The ``p``-norm distances between all pairs of rows of ``(N, M)``: ``(N * (N - 1) / 2,)``."""
     if input.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
     first, second = np.triu_indices(input.shape[0], 1)
     return _p_norm(input[first] - input[second], p, (1,), False)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.nn_checks import opmath, require_floating, scalar_type, sizes
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import LINEAR, Array, composite, op, ops
 
 Target = int | tuple[int | None, ...] | None
 
@@ -97,20 +97,21 @@ def _max_at(input: Array, starts: list[Any], ends: list[Any], longest: list[int]
     """The maximum over boxes of any places, and its flat index: each box is gathered tap by tap, short ones repeat."""
     n = len(starts)
     spatial = input.shape[input.ndim - n :]
-    flat = input.reshape(*input.shape[: input.ndim - n], -1)
+    flat = input.reshape(*input.shape[: input.ndim - n], math.prod(spatial))
     best = where = None
     for tap in itertools.product(*map(range, longest)):
         index = jnp.zeros((), jnp.int64)
         for axis, (first, end, t, size) in enumerate(zip(starts, ends, tap, spatial, strict=True)):
             place = jnp.minimum(jnp.asarray(first) + t, jnp.asarray(end) - 1)
             shape = [1] * n
-            shape[axis] = -1
+            shape[axis] = place.shape[-1]
             index = index * size + place.reshape(place.shape[:-1] + tuple(shape))
         if index.ndim == n:
             values, here = flat[..., index], jnp.broadcast_to(index, (*flat.shape[:-1], *index.shape))
         else:
             here = index
-            values = jnp.take_along_axis(flat, index.reshape(*index.shape[:-n], -1), -1).reshape(index.shape)
+            places = index.reshape(*index.shape[:-n], math.prod(index.shape[-n:]))
+            values = (jnp.take_along_axis(flat, places, -1) if input.size else jnp.zeros(0, flat.dtype)).reshape(index.shape)
         if best is None:
             best, where = values, here
             continue
@@ -123,6 +124,12 @@ def _check_rank(n: int, input: Any, output_size: Any) -> None:
     """What torch's Python front checks of an output size that is not one number."""
     if n > 1 and not isinstance(output_size, int) and input.ndim <= len(output_size):
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
+
+
+def _to_one(input: Any, output_size: Any) -> dict[str, str] | None:
+    """A pool of everything is a mean."""
+    target = (output_size,) if isinstance(output_size, int) else output_size
+    return {"input": LINEAR} if all(n == 1 for n in target) else None
 
 
 def _declare_adaptive(n: int) -> None:
@@ -152,7 +159,7 @@ def _declare_adaptive(n: int) -> None:
     public = f"nn.functional.adaptive_avg_pool{n}d"
     names = ("adaptive_avg_pool1d", public) if n == 1 else (public, f"_C._nn.adaptive_avg_pool{n}d")
     grad = "MeanBackward1" if n == 1 else f"AdaptiveAvgPool{n}DBackward0"
-    op(*names, method=False, saves=("input", "~input"), grad_name=grad)(adaptive_avg_pool)
+    op(*names, method=False, saves=("input", "~input"), grad_name=grad, shortcut=_to_one)(adaptive_avg_pool)
     grad = f"AdaptiveMaxPool{max(n, 2)}DBackward0"
     op(f"_adaptive_max_pool{n}d", method=False, saves=("input", "~input"), grad_name=grad)(adaptive_max_pool)
     composite(f"nn.functional.adaptive_max_pool{n}d")(functional)

@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators import registry
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
-from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, LINEAR, Array, composite, op, ops
 from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, refuse
 
 _INT64 = np.dtype(np.int64)
@@ -103,7 +103,11 @@ def nanmean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.
     return total / jnp.sum(~missing, axes, keepdims=keepdim).astype(total.dtype)
 
 
-@op("prod", out=True, saves=("input", "result"), grad_name=_by_overload("Prod"))
+def _of_one(input: Any, *rest: Any) -> dict[str, str] | None:
+    return None if input.ndim else {"input": LINEAR}
+
+
+@op("prod", out=True, saves=("input", "result", "~input"), grad_name=_by_overload("Prod"), shortcut=_of_one)
 def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """The product over ``dim``, or of everything; bools and integers give int64."""
     axes = normalize_dims(dim, input.ndim)

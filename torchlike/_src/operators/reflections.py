@@ -12,7 +12,7 @@ from jax import lax
 
 from torchlike._src.operators.factorizations import _adjoint, check_matrix, raise_for
 from torchlike._src.operators.promotion import scalar_type
-from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, NOTHING, Array, composite, op, ops
 from torchlike._src.operators.support import into
 
 
@@ -48,9 +48,13 @@ def _householder_product(input: Array, tau: Array) -> Array:
 _householder_product.defjvp(lambda primals, tangents: jax.jvp(_product, primals, tangents))
 
 
+def _without_reflections(input: Any, tau: Any, *rest: Any) -> dict[str, str] | None:
+    return {"input": NOTHING, "tau": NOTHING} if 0 in input.shape or 0 in tau.shape else None
+
+
 @op(
     "linalg.householder_product", "orgqr", method="orgqr", out=True, saves=("input", "tau", "result"),
-    grad_name="LinalgHouseholderProductBackward0",
+    grad_name="LinalgHouseholderProductBackward0", shortcut=_without_reflections,
 )  # fmt: skip
 def householder_product(input: Array, tau: Array) -> Array:
     """The first columns of the product of Householder reflections, as `geqrf` gives them."""
@@ -77,7 +81,7 @@ def householder_product(input: Array, tau: Array) -> Array:
     return _householder_product(input, tau)
 
 
-@op("ormqr", out=True, saves=("input", "tau", "other", "result"))
+@op("ormqr", out=True, saves=("input", "tau", "other", "result"), shortcut=_without_reflections)
 def ormqr(input: Array, tau: Array, other: Array, left: bool = True, transpose: bool = False) -> Array:
     """``Q @ other``, or ``other @ Q`` unless ``left``, for the square ``Q`` of the reflections; ``Q.mH`` if ``transpose``."""
     size = other.shape[-2 if left else -1] if other.ndim >= 2 else -1

@@ -72,6 +72,7 @@ class Op:
     __slots__ = (
         "name", "names", "fn", "params", "promote", "method", "inplace", "out", "operators", "host",
         "saves", "layout", "differentiable", "eager", "returns", "grad_name", "composite", "cache", "call", "without_grad",
+        "shortcut",
     )  # fmt: skip
 
     def __init__(self, fn: Callable[..., Any], names: tuple[str, ...], **options: Any) -> None:
@@ -108,6 +109,10 @@ def kind_of(annotation: Any) -> str:
 OPS: dict[str, Op] = {}
 
 
+#: What torch's backward gives instead of a gradient where it takes a shortcut; see `op`.
+NOTHING, CONSTANT, LINEAR = "nothing", "constant", "linear"
+
+
 def op(
     *names: str,
     promote: str | None = None,
@@ -123,6 +128,7 @@ def op(
     returns: tuple[str, ...] | None = None,
     grad_name: str | None = None,
     without_grad: dict[str, str | None] | None = None,
+    shortcut: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a pure function as an op; returns that function unchanged, so that ops compose.
 
@@ -154,6 +160,9 @@ def op(
         grad_name: the name in ``grad_fn``; by default ``AddBackward0`` for ``add``.
         without_grad: tensor parameters that have no derivative in torch. Such a one gets no gradient (None), or, if it comes with
             the name of torch's function, is refused when it requires grad.
+        shortcut: told the arguments of a call, the parameters for whose gradients torch's backward takes a shortcut there,
+            each with `NOTHING` (it gives None), `CONSTANT` (zeros without a history) or `LINEAR` (no gradient comes from this
+            parameter), a list of tensors with a tuple of these and None; None if there are none.
     """
 
     def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -161,7 +170,7 @@ def op(
             fn, names, promote=promote, inplace=inplace, out=out, operators=operators, host=host, saves=saves,
             layout=layout, differentiable=differentiable, eager=eager, returns=returns, composite=False,
             method=any("." not in n for n in names) if method is None else method,
-            without_grad=without_grad or {},
+            without_grad=without_grad or {}, shortcut=shortcut,
             grad_name=grad_name or camel(names[0].rsplit(".", 1)[-1]) + "Backward0",
         )  # fmt: skip
         OPS[names[0]] = record
@@ -178,7 +187,7 @@ def anonymous(
     return Op(
         fn, (name or fn.__name__,), promote=promote, method=False, inplace=False, out=False, operators=(), host=host,
         saves=saves, layout=layout, differentiable=differentiable, eager=False, returns=None, composite=False,
-        grad_name=grad_name, without_grad={},
+        grad_name=grad_name, without_grad={}, shortcut=None,
     )  # fmt: skip
 
 
@@ -192,7 +201,7 @@ def composite(*names: str, method: bool | str | None = None, operators: tuple[st
     def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
         OPS[names[0]] = Op(
             fn, names, promote=None, inplace=False, out=False, operators=operators, host=None, saves=None,
-            layout=None, differentiable=True, eager=False, returns=None, composite=True, grad_name="", without_grad={},
+            layout=None, differentiable=True, eager=False, returns=None, composite=True, grad_name="", without_grad={}, shortcut=None,
             method=any("." not in n for n in names) if method is None else method,
         )  # fmt: skip
         return fn

@@ -13,7 +13,7 @@ from jax.scipy.linalg import expm
 from torchlike._src.operators import registry
 from torchlike._src.operators.factorizations import _adjoint, _zero_pivot, check_matrix, hermitian, raise_for
 from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type
-from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
+from torchlike._src.operators.registry import CONSTANT, EXACT, Array, composite, op, ops
 from torchlike._src.operators.support import as_dtype, broadcast_shapes, into, is_number, normalize_dim, widen
 
 _SINGULAR = (
@@ -49,7 +49,11 @@ def inv(A: Any, *, out: Any = None) -> Any:
     return into(out, inverse)
 
 
-@op("linalg.det", "det", out=EXACT, grad_name="LinalgDetBackward0")
+def _of_no_elements(A: Any) -> dict[str, str] | None:
+    return {"A": CONSTANT} if 0 in A.shape else None
+
+
+@op("linalg.det", "det", out=EXACT, grad_name="LinalgDetBackward0", shortcut=_of_no_elements)
 def det(A: Array) -> Array:
     """The determinants of square matrices."""
     check_matrix("linalg.det", A, square=True)

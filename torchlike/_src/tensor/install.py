@@ -87,6 +87,7 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     space: dict[str, Any] = {
         "_kernel": kernel, "_record": record, "_in_place": _IN_PLACE.get(op.inplace), "_into": _into_as(op.out),
         "_renamed": renamed, "_seed": next_seed, "_without_grad": without_grad,
+        "_shortcut": op.shortcut, "_take": take_shortcut,
     }  # fmt: skip
     positional, named, passed = [], [], []
     for k, p in enumerate(op.params):
@@ -117,16 +118,26 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     elif form == "out":
         lines += [
             "    if out is None:",
-            f"        return _record(_kernel, {values})",
+            *_recorded(op, values, "        "),
             f"    return _into(_kernel, {values}, out)",
         ]
     else:
-        lines.append(f"    return _record(_kernel, {values})")
+        lines += _recorded(op, values, "    ")
     exec(compile("\n".join(lines), f"<torchlike {op.names[0]}>", "exec"), space)
     fn = space[fname]
     _place(fn, op.names[0] + ("_" if form == "inplace" else ""))
     fn.__doc__ = op.fn.__doc__
     return fn
+
+
+def _recorded(op: Op, values: str, indent: str) -> list[str]:
+    """The lines that record an op and return its result."""
+    if op.shortcut is None:
+        return [f"{indent}return _record(_kernel, {values})"]
+    return [
+        f"{indent}made = _record(_kernel, {values})",
+        f"{indent}return made if made._node is None else _take(_kernel, made, _shortcut(*{values}))",
+    ]
 
 
 def _place(fn: Callable[..., Any], path: str) -> None:
@@ -157,6 +168,13 @@ def without_grad(given: Any, parameter: str, function: str | None) -> Any:
             "This input cannot have requires_grad True."
         )
     return given.detach()
+
+
+def take_shortcut(kernel: Kernel, made: Tensor, shortcut: dict[str, Any] | None) -> Tensor:
+    """A result whose node gives None or constants for gradients, as torch's does for the op's arguments."""
+    if shortcut and made._node.trie is not None and made._node.trie.call.kernel is kernel:
+        made._node.take_shortcut(shortcut)
+    return made
 
 
 def next_seed(generator: Any) -> int:

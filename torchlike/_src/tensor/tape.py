@@ -16,6 +16,7 @@ import numpy as np
 from torchlike._src.engine.program import ARRAY, Nest
 from torchlike._src.engine.trace import Node as TrieNode, local
 from torchlike._src.engine.value import Value
+from torchlike._src.operators.registry import CONSTANT, LINEAR, NOTHING
 
 #: Numbers the nodes as they are made.
 order = itertools.count()
@@ -54,6 +55,7 @@ class GradNode:
     forward_trace: list[str] | None = None
     outputs = 1
     region: Any = None  # where it is computed anew before its backward
+    without = 0  # the inputs, as a mask, that no gradient depends on, whatever is seen in the jaxpr of the backward
     paths: Any = None  # of a backward: what each gradient depends on, as a mask of its inputs
     packed: Any = None  # what hooks keep instead of what was saved
     duals: Any = None  # for each tensor that the op read, its tangents in forward mode
@@ -182,6 +184,29 @@ class GradNode:
         if self.pre_hooks is None:
             self.pre_hooks = {}
         return RemovableHandle(self.pre_hooks, fn)
+
+    def take_shortcut(self, instead: dict[str, Any]) -> None:
+        """Give other gradients than the op's derivative, by parameter; see `shortcut` of `registry.op`."""
+        call, mask = self.trie.call, self.trie.mask  # type: ignore[union-attr]
+        ways: list[str | None] = []
+        for param, item in zip(call.kernel.params, call.template, strict=True):
+            way = instead.get(param.name)
+            count = sum(i is ARRAY for i in item) if item.__class__ is Nest else int(item is ARRAY)  # pyright: ignore[reportOptionalIterable]
+            ways += way if isinstance(way, tuple) else [way] * count
+        self.without = sum(1 << bit for bit, way in enumerate(ways) if way in (NOTHING, LINEAR))
+        needy = [way for bit, way in enumerate(ways) if mask >> bit & 1]
+        shortcuts = [None if edge is None else needy[edge] for edge in self.inputs()]
+
+        if not {NOTHING, CONSTANT} & set(shortcuts):
+            return
+
+        def replaced(gradients: tuple[Any, ...], _: Any) -> tuple[Any, ...]:
+            return tuple([
+                None if how is NOTHING else g.detach() if how is CONSTANT and g is not None else g
+                for g, how in zip(gradients, shortcuts, strict=True)
+            ])  # fmt: skip
+
+        self.register_hook(replaced)
 
     def __repr__(self) -> str:
         return f"<{self.grad_name} object at {id(self):#x}>"

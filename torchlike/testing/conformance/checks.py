@@ -23,12 +23,16 @@ LOOSER: dict[str, float] = {
     # and slope there, DLMF table 10.21; torch says -2.674e-5).
     "special.bessel_j0": 10.0, "special.bessel_j1": 10.0, "special.bessel_y0": 10.0, "special.bessel_y1": 10.0,
     "special.airy_ai": 10.0,
+    # The samples of this function have weights in float32 whatever the dtype; derivatives divide by a difference of their sums.
+    "cov": 10.0,
 }  # fmt: skip
 #: Dtypes of which float64 or complex128 can tell the truth.
 _WIDER = {
     torch.float16: torch.float64, torch.bfloat16: torch.float64, torch.float32: torch.float64,
     torch.complex64: torch.complex128,
 }  # fmt: skip
+
+_NARROWER = frozenset(_WIDER.values())
 
 Outcome = str | None
 
@@ -101,7 +105,7 @@ def judged(
 def _widened(value: Any) -> Any:
     """A sample with all its tensors, and the dtypes it names, in double precision."""
     if isinstance(value, torch.Tensor):
-        return value.detach().to(_WIDER[value.dtype]) if value.dtype in _WIDER else value
+        return value.detach().to(_WIDER[value.dtype]).requires_grad_(value.requires_grad) if value.dtype in _WIDER else value
     if isinstance(value, torch.dtype):
         return _WIDER.get(value, value)
     if isinstance(value, (list, tuple)):
@@ -309,7 +313,8 @@ def _gradients(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None
         if expected == (None, None) or _lacks_derivative(expected[1]):
             continue  # nothing here depends on an input that requires grad, or torch has nothing to compare with
         got = run(derive, ours, sample, library)
-        yield disagree(expected, got, library, **_how(entry))
+        found = disagree(expected, got, library, **_how(entry))
+        yield judged(found, expected, got, sample, dtype, library, lambda wide, f=derive: f(theirs, wide, torch, dtype))
 
 
 def _lacks_derivative(error: Exception | None) -> bool:
@@ -325,35 +330,40 @@ def _differentiable(function: Callable[..., Any], sample: Any, library: Any) -> 
     return leaves, [r for r in results if r.requires_grad], [r.requires_grad for r in results]
 
 
-def _cotangents(results: list[Any], library: Any, salt: int) -> list[Any]:
-    """Random cotangents, the same for both libraries."""
+def _cotangents(results: list[Any], library: Any, salt: int, precision: torch.dtype = torch.float64) -> list[Any]:
+    """Random cotangents, the same for both libraries, whose real and imaginary parts have no more than a precision."""
     generator = torch.Generator().manual_seed(salt)
+    narrow = precision.to_real()
     made = []
     for r in results:
         dtype = getattr(torch, str(r.dtype).rsplit(".", 1)[-1])
         wide = torch.complex128 if dtype.is_complex else torch.float64
-        made.append(torch.randn(tuple(r.shape), dtype=wide, generator=generator).to(dtype))
+        drawn = torch.randn(tuple(r.shape), dtype=wide, generator=generator)
+        if dtype in _NARROWER and narrow is not torch.float64:
+            drawn = torch.view_as_real(drawn).to(narrow).to(torch.float64) if dtype.is_complex else drawn.to(narrow)
+            drawn = torch.view_as_complex(drawn) if dtype.is_complex else drawn
+        made.append(drawn.to(dtype))
     return Bridge(library).over(made)
 
 
-def _first(function: Callable[..., Any], sample: Any, library: Any) -> Any:
+def _first(function: Callable[..., Any], sample: Any, library: Any, precision: torch.dtype = torch.float64) -> Any:
     leaves, results, pattern = _differentiable(function, sample, library)
     if not results and library is torch:
         return None
-    library.autograd.backward(results, _cotangents(results, library, 1))
+    library.autograd.backward(results, _cotangents(results, library, 1, precision))
     return {"requires_grad": pattern, "grad": [leaf.grad for leaf in leaves]}
 
 
-def _second(function: Callable[..., Any], sample: Any, library: Any) -> Any:
+def _second(function: Callable[..., Any], sample: Any, library: Any, precision: torch.dtype = torch.float64) -> Any:
     leaves, results, _ = _differentiable(function, sample, library)
     if not results and library is torch:
         return None
-    cotangents = [c.requires_grad_() for c in _cotangents(results, library, 1)]
+    cotangents = [c.requires_grad_() for c in _cotangents(results, library, 1, precision)]
     grads = library.autograd.grad(results, leaves, cotangents, create_graph=True, allow_unused=True)
     grads = [g for g in grads if g is not None and g.requires_grad]
     if not grads:
         return {"grads": 0}
-    again = library.autograd.grad(grads, [*leaves, *cotangents], _cotangents(grads, library, 2), allow_unused=True)
+    again = library.autograd.grad(grads, [*leaves, *cotangents], _cotangents(grads, library, 2, precision), allow_unused=True)
     return {"grads": len(grads), "second": list(again)}
 
 
@@ -374,14 +384,17 @@ def forward_ad(entry: Entry, dtype: torch.dtype, library: Any, limit: int | None
         if expected == (None, None) or isinstance(expected[1], NotImplementedError):
             continue  # no input that requires grad, or torch lacks the formula
         got = run(_tangents, ours, translate(wrapper, library), sample, library)
-        yield disagree(expected, got, library, **_how(entry))
+        found = disagree(expected, got, library, **_how(entry))
+        yield judged(found, expected, got, sample, dtype, library, lambda wide: _tangents(theirs, wrapper, wide, torch, dtype))
 
 
 def _as_it_is(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
-def _tangents(function: Callable[..., Any], wrapper: Callable[..., Any], sample: Any, library: Any) -> Any:
+def _tangents(
+    function: Callable[..., Any], wrapper: Callable[..., Any], sample: Any, library: Any, precision: torch.dtype = torch.float64
+) -> Any:
     args, kwargs = call(sample, library)
     leaves = {id(t): t for t in tensors_in([args, kwargs], library) if t.requires_grad}
     if not leaves:
