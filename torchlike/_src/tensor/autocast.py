@@ -5,6 +5,7 @@ A cast is an op like others, recorded before the one it is for. So the programs,
 
 import contextlib
 import functools
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -81,19 +82,19 @@ def _switch_on() -> None:
     """Have `record` ask for casts: from the first region on, since before that it costs nothing not to."""
     for where, table in policy.POLICIES.items():
         for name, rule in table.items():
-            kernel = KERNELS[name]
+            kernel = KERNELS.get(name, name)  # views are no ops of their own: they ask by name
             rules = recasts[kernel].args[1] if kernel in recasts else {}  # type: ignore[attr-defined]
             rules[where] = _RULES[rule]
             recasts[kernel] = functools.partial(_recast, kernel, rules)
 
 
-def _recast(kernel: Kernel, rules: dict[str, Callable[..., Sequence[Any]]], args: Sequence[Any]) -> Sequence[Any]:
+def _recast(kernel: Any, rules: dict[str, Callable[..., Sequence[Any]]], args: Sequence[Any]) -> Sequence[Any]:
     """The arguments that an op is recorded with."""
     found = local.recorder.modes.get("autocast")
     if found is not None:
         for where in found.enabled:
             rule = rules.get(where)
-            if rule is not None and any(t.device.type == where for t in _tensors(args)):
+            if rule is not None and any(_is_on(t, where) for t in _tensors(args)):
                 args = rule(found, where, kernel, args)
     return args
 
@@ -107,7 +108,11 @@ def _tensors(args: Sequence[Any]) -> Iterator[Tensor]:
 
 
 def _eligible(t: Any, where: str) -> bool:
-    return isinstance(t, Tensor) and t.is_floating_point() and t.dtype is not _FLOAT64 and t.device.type == where
+    return isinstance(t, Tensor) and t.is_floating_point() and t.dtype is not _FLOAT64 and _is_on(t, where)
+
+
+def _is_on(t: Tensor, where: str) -> bool:
+    return t.device.type == where
 
 
 def _all_to(to: dtypes.dtype, now: State, where: str, args: Sequence[Any]) -> Sequence[Any]:
@@ -158,12 +163,45 @@ def _as_state(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Se
 
 def _recurrent(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequence[Any]:
     """Torch's CPU has one op for an LSTM of sequences of one length, and sees others step by step."""
-    _, states, params, batch_sizes, mode, has_biases, *_ = args
+    _, states, params, batch_sizes, mode, *_ = args
     projected = len(params) // states[0].shape[0] % 2 == 1
-    whole = where == "cpu" and mode == "lstm" and batch_sizes is None and not projected
-    if whole or mode.startswith("rnn"):
+    if mode.startswith("rnn") or projected or (where == "cpu" and mode == "lstm" and batch_sizes is None):
         return _lower(now, where, kernel, args)
     return _as_state(now, where, kernel, args)
+
+
+def _contraction(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequence[Any]:
+    return _lower(now, where, kernel, args) if _multiplies_matrices(kernel.name, args) else args
+
+
+def _multiplies_matrices(name: str, args: Sequence[Any]) -> bool:
+    if name == "_einsum":
+        return _einsum_multiplies(*args)
+    a, b = args[:2]
+    if name == "inner":
+        if not a.ndim or not b.ndim or a.ndim == b.ndim == 1:
+            return False
+        return a.numel() * b.numel() != a.shape[-1] ** 2
+    first, second = args[2:4]
+    inner = math.prod([a.shape[i] for i in first]) * math.prod([b.shape[i] for i in second])
+    return a.numel() * b.numel() != inner
+
+
+def _einsum_multiplies(operands: Sequence[Tensor], equation: str) -> bool:
+    """Whether a subscript is summed over that two operands have; one that one operand has is summed beforehand."""
+    left, arrow, right = equation.partition("->")
+    long: list[set[str]] = []  # the subscripts of each operand that are not of size 1
+    for t, full in zip(operands, left.split(","), strict=False):
+        term = full.replace("...", "")
+        sizes = t.shape[t.ndim - len(term) :] if full.startswith("...") else t.shape
+        long.append({c for c, n in zip(term, sizes, strict=False) if n > 1})
+    kept = right if arrow else {c for c in left if left.count(c) == 1}
+    return any(sum(c in letters for letters in long) > 1 for c in set().union(*long).difference(kept))
+
+
+def _edges(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequence[Any]:
+    _, pad, mode, *_ = args
+    return args if mode == "reflect" and len(pad) == 6 else _float32(now, where, kernel, args)
 
 
 def _refused(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequence[Any]:
@@ -172,7 +210,8 @@ def _refused(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Seq
 
 _RULES: dict[str, Callable[..., Sequence[Any]]] = {
     policy.LOWER: _lower, policy.FLOAT32: _float32, policy.WIDEST: _widest, policy.FLOAT32_RESULT: _float32_result,
-    policy.AS_STATE: _as_state, policy.RECURRENT: _recurrent, policy.REFUSED: _refused,
+    policy.AS_STATE: _as_state, policy.RECURRENT: _recurrent, policy.REFUSED: _refused, policy.CONTRACTION: _contraction,
+    policy.EDGES: _edges,
 }  # fmt: skip
 
 
@@ -222,6 +261,11 @@ def is_autocast_enabled(device_type: str | None = None) -> bool:
     if where not in _DTYPES:
         raise RuntimeError(f"unknown device type for autocast in get_autocast_dispatch_key_from_device_type: {where}")
     return where in state().enabled
+
+
+def is_any_autocast_enabled() -> bool:
+    """Whether ops of any device choose their own precision now."""
+    return bool(state().enabled)
 
 
 def set_autocast_enabled(device_type: Any, enabled: Any = None) -> None:

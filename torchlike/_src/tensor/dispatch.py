@@ -157,8 +157,8 @@ def first_reading(kernel: Kernel, *rest: Any) -> Any:
     return kernel.read(kernel, *rest)
 
 
-#: What autocast makes of the arguments of an op; empty until a region is first opened (`autocast.py`).
-recasts: dict[Kernel, Callable[[Sequence[Any]], Sequence[Any]]] = {}
+#: What autocast makes of the arguments of an op (or of a view, by its name); empty until a region is first opened (`autocast.py`).
+recasts: dict[Kernel | str, Callable[[Sequence[Any]], Sequence[Any]]] = {}
 
 
 def record(kernel: Kernel, args: Sequence[Any]) -> Any:
