@@ -40,7 +40,9 @@ INNER = {
 #: What differs, and why.
 DIFFERENT = {
     ("cuda", "native_layer_norm"),  # on CUDA torch's statistics are float32 even without autocast, on the CPU not
-    ("cuda", "nn.functional.multi_margin_loss"), ("cuda", "gru_cell"), ("cuda", "grid_sampler"),  # need a real device
+    ("cuda", "nn.functional.multi_margin_loss"),
+    ("cuda", "gru_cell"),
+    ("cuda", "grid_sampler"),  # need a real device
     ("cuda", "inner with a number"),  # an error here for bfloat16 under float16; a mere product in torch
     ("cuda", "cross"),  # promotes by itself here; torch, which casts first, refuses bfloat16 under float16
     ("cuda", "norm.nuc"),  # torch refuses half precision in the linear algebra that its list leaves out

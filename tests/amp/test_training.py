@@ -167,7 +167,7 @@ MODULES = {
         lambda nn: nn.LSTM(2, 3),
         lambda lib, m, x: [(out := m(lib.nn.utils.rnn.pack_sequence([x(4, 2), x(2, 2)])))[0].data, out[1]],
     ),
-    "LSTM with projections": (lambda nn: nn.LSTM(2, 3, proj_size=2), lambda lib, m, x: (out := m(x(4, 1, 2)))[0]),
+    "LSTM with projections": (lambda nn: nn.LSTM(2, 3, proj_size=2), lambda lib, m, x: m(x(4, 1, 2))[0]),
     "LSTM cell": (lambda nn: nn.LSTMCell(2, 3), lambda lib, m, x: m(x(4, 2))),
     "LSTM cell of bfloat16": (lambda nn: nn.LSTMCell(2, 3), lambda lib, m, x: m(x(4, 2).bfloat16())),
     "GRU cell": (lambda nn: nn.GRUCell(2, 3), lambda lib, m, x: m(x(4, 2))),

@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["GradScaler", "OptState"]
 
 _NO_SCALE = (
-    "Attempted {} but {} is None.  This may indicate your script did not use scaler.scale(loss or outputs) earlier in the iteration."
+    "Attempted {} but {} is None.  This may indicate your script did not use scaler.scale(loss or outputs) earlier in the "
+    "iteration."
 )
-_NEW_SCALE = (
-    "new_scale should be a float or a 1-element torch.cuda.FloatTensor or torch.FloatTensor with requires_grad=False."
-)
+_NEW_SCALE = "new_scale should be a float or a 1-element torch.cuda.FloatTensor or torch.FloatTensor with requires_grad=False."
 
 
 class OptState(Enum):
@@ -318,9 +317,8 @@ class GradScaler:
                     raise AssertionError(_NEW_SCALE)
                 scale.copy_(new_scale)
         else:
-            found = [
-                t.to(device=scale.device) for state in self._per_optimizer_states.values() for t in state["found_inf_per_device"].values()
-            ]
+            states = self._per_optimizer_states.values()
+            found = [t.to(device=scale.device) for state in states for t in state["found_inf_per_device"].values()]
             if not found:
                 raise AssertionError("No inf checks were recorded prior to update.")
             _amp_update_scale_(

@@ -146,11 +146,12 @@ class RecordedOptimizer(Optimizer):
     def _can_skip(self) -> bool:
         """Whether `_record_unless` is what calling ``step`` or not calling it would be, seen from outside."""
         own = self.__dict__.get("step")
-        if (
-            inspect.unwrap(type(self).step) is not RecordedOptimizer.step
-            or not (own is None or hasattr(own, "_wrapped_by_lr_sched"))
-            or self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _global_optimizer_pre_hooks or _global_optimizer_post_hooks
-        ):  # fmt: skip
+        if inspect.unwrap(type(self).step) is not RecordedOptimizer.step or not (
+            own is None or hasattr(own, "_wrapped_by_lr_sched")
+        ):
+            return False
+        mine = self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks
+        if mine or _global_optimizer_pre_hooks or _global_optimizer_post_hooks:
             return False
         for group in self.param_groups:
             stateful = self._counts_steps or bool(self.rule.slots(group, (1,)))
@@ -352,47 +353,37 @@ def _program(
         scaled: such a step also divides the gradients.
     """
 
+    may_skip = counts is not None
+
     def program(arrays: list[Array], numbers: list[Any]) -> list[Array]:
         out: list[Array] = []
         take, take_number = _taker(arrays), _taker(numbers)
+        skipped = take(1)[0] != 0 if may_skip else None
+        scale = take(1)[0] if scaled else None
         for flags, size, slots, count in cohorts:
             params, grads, flat = take(size), take(size), take(size * len(slots))
             states = [dict(zip(slots, flat[i * len(slots) : (i + 1) * len(slots)], strict=True)) for i in range(size)]
             step = take_number(1)[0]
+            taken = take(1) if counts else []
+            before = [*params, *flat, *(grads if scaled else ()), *taken]
+            if taken:
+                step = taken[0].astype(jnp.float64) + 1
+            if scale is not None:
+                grads = [(g.astype(jnp.promote_types(g.dtype, scale.dtype)) / scale).astype(g.dtype) for g in grads]
             params, states = advance(rule, flags, step, take_number(count), params, grads, states)
-            out += params
-            out += [state[name] for state in states for name in slots]
-        return out
-
-    def unless(arrays: list[Array], numbers: list[Any]) -> list[Array]:
-        out: list[Array] = []
-        take, take_number = _taker(arrays), _taker(numbers)
-        skipped = take(1)[0] != 0
-        scale = take(1)[0] if scaled else None
-        for flags, size, slots, count in cohorts:
-            old, grads, flat = take(size), take(size), take(size * len(slots))
-            states = [dict(zip(slots, flat[i * len(slots) : (i + 1) * len(slots)], strict=True)) for i in range(size)]
-            step = take_number(1)[0]
-            steps = take(1) if counts else []
-            for taken in steps:
-                step = taken.astype(jnp.float64) + 1
-            plain = grads if scale is None else [(g.astype(jnp.promote_types(g.dtype, scale.dtype)) / scale).astype(g.dtype) for g in grads]
-            params, states = advance(rule, flags, step, take_number(count), old, plain, states)
-            new = [*params, *(state[name] for state in states for name in slots)]
-            before = [*old, *flat]
-            if scaled:
-                new, before = [*new, *plain], [*before, *grads]
-            new, before = [*new, *(taken + 1 for taken in steps)], [*before, *steps]
-            out += [jnp.where(skipped, b, n) for n, b in zip(new, before, strict=True)]
+            after = [*params, *(state[name] for state in states for name in slots)]
+            if may_skip:
+                after += [*(grads if scaled else ()), *(t + 1 for t in taken)]
+                after = [jnp.where(skipped, old, new) for old, new in zip(before, after, strict=True)]
+            out += after
         return out
 
     def identity() -> Any:
         formula = [stored.name_of(part) for part in (rule.state, rule.coefficients, rule.leaf)]
         return ("step", counts, scaled, *formula, *[stored.plain(tuple(cohort)) for cohort in cohorts])
 
-    chosen = program if counts is None else unless
-    chosen.identity = identity  # type: ignore[attr-defined]
-    return chosen
+    program.identity = identity  # type: ignore[attr-defined]
+    return program
 
 
 def _versions(tensors: list[Tensor]) -> list[int]:

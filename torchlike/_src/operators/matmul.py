@@ -185,7 +185,14 @@ def _matmul_folded(input: Array, other: Array) -> Array:
 
 
 # `dot` and `mv` again: autocast casts what `matmul` is given, and has other rules for theirs.
-op("_matmul_vectors", method=False, out=_DOT_OUT, saves=("input:tensor", "tensor:input"), host=_host_dot, grad_name="DotBackward0")(dot)
+op(
+    "_matmul_vectors",
+    method=False,
+    out=_DOT_OUT,
+    saves=("input:tensor", "tensor:input"),
+    host=_host_dot,
+    grad_name="DotBackward0",
+)(dot)
 op("_matmul_vector", method=False, out=True, saves=("input:vec", "vec:input"), grad_name="MvBackward0")(mv)
 
 

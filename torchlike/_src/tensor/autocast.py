@@ -33,6 +33,7 @@ _REFUSAL = (
     "Use torch.nn.functional.binary_cross_entropy_with_logits or torch.nn.BCEWithLogitsLoss on what went into the sigmoid: "
     "they are safe, and more accurate."
 )
+_UNKNOWN = "unknown device type for autocast in get_autocast_dispatch_key_from_device_type\nThere is no autocast for {!r}."
 
 
 class State:
@@ -142,7 +143,7 @@ def _widest(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequ
                 to = _FLOAT32
             elif to is lower and t.dtype is not lower:
                 raise RuntimeError(
-                    f"Unexpected floating ScalarType in at::autocast::prioritize: {kernel.name}() takes {lower} and torch.float32 "
+                    f"Unexpected floating ScalarType in at::autocast::prioritize\n{kernel.name}() takes {lower} and torch.float32 "
                     f"here, not {t.dtype}. Cast that input, or disable autocast for this op."
                 )
     return _all_to(to, now, where, args)
@@ -259,7 +260,7 @@ def is_autocast_enabled(device_type: str | None = None) -> bool:
     """Whether ops on this type of device choose their own precision now; without one, whether CUDA's do."""
     where = "cuda" if device_type is None else _type_of("is_autocast_enabled", device_type)
     if where not in _DTYPES:
-        raise RuntimeError(f"unknown device type for autocast in get_autocast_dispatch_key_from_device_type: {where}")
+        raise RuntimeError(_UNKNOWN.format(where))
     return where in state().enabled
 
 
@@ -279,7 +280,7 @@ def set_autocast_enabled(device_type: Any, enabled: Any = None) -> None:
         kind = type(enabled).__name__
         raise TypeError(f"set_autocast_enabled(): argument 'enabled' (position {position}) must be bool, not {kind}")
     if where not in _DTYPES:
-        raise RuntimeError(f"unknown device type for autocast in get_autocast_dispatch_key_from_device_type: {where}")
+        raise RuntimeError(_UNKNOWN.format(where))
     now = state()
     others = tuple([d for d in now.enabled if d != where])
     now.enabled = (*others, where) if enabled else others
@@ -291,7 +292,7 @@ def get_autocast_dtype(device_type: str) -> dtypes.dtype:
     """The lower precision of autocast for a type of device."""
     found = state().dtypes.get(_type_of("get_autocast_dtype", device_type))
     if found is None:
-        raise RuntimeError(f"unsupported scalarType: there is no autocast for {device_type!r}")
+        raise RuntimeError(f"unsupported scalarType\nThere is no autocast for {device_type!r}.")
     return found
 
 
@@ -301,7 +302,7 @@ def set_autocast_dtype(device_type: str, dtype: dtypes.dtype) -> None:
     if not isinstance(dtype, dtypes.dtype):
         raise TypeError(f"set_autocast_dtype(): argument 'dtype' (position 2) must be torch.dtype, not {type(dtype).__name__}")
     if where not in _DTYPES:
-        raise RuntimeError(f"unsupported device type: there is no autocast for {where!r}")
+        raise RuntimeError(_UNKNOWN.format(where))
     state().dtypes[where] = dtype
 
 
