@@ -41,16 +41,16 @@ class State:
 
     Attributes:
         enabled: the types of devices it is on for.
-        dtypes: of each, the lower precision.
+        lower: of each, the lower precision.
         caching: whether casts of parameters are kept until the outermost region ends, ``cache``: these, with the parameter.
         nesting: how many regions are open.
     """
 
-    __slots__ = ("cache", "caching", "dtypes", "enabled", "nesting")
+    __slots__ = ("cache", "caching", "enabled", "lower", "nesting")
 
     def __init__(self) -> None:
         self.enabled: tuple[str, ...] = ()
-        self.dtypes = dict(_DTYPES)
+        self.lower = dict(_DTYPES)
         self.caching = True
         self.cache: dict[tuple[int, Any], tuple[Tensor, Tensor]] = {}
         self.nesting = 0
@@ -117,7 +117,7 @@ def _is_on(t: Tensor, where: str) -> bool:
 
 
 def _all_to(to: dtypes.dtype, now: State, where: str, args: Sequence[Any]) -> Sequence[Any]:
-    lower = now.dtypes[where]
+    lower = now.lower[where]
 
     def fitted(a: Any) -> Any:
         if isinstance(a, (tuple, list)):
@@ -128,7 +128,7 @@ def _all_to(to: dtypes.dtype, now: State, where: str, args: Sequence[Any]) -> Se
 
 
 def _lower(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequence[Any]:
-    return _all_to(now.dtypes[where], now, where, args)
+    return _all_to(now.lower[where], now, where, args)
 
 
 def _float32(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequence[Any]:
@@ -136,7 +136,7 @@ def _float32(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Seq
 
 
 def _widest(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequence[Any]:
-    to = lower = now.dtypes[where]
+    to = lower = now.lower[where]
     for t in _tensors(args):
         if _eligible(t, where):
             if t.dtype is _FLOAT32:
@@ -158,8 +158,8 @@ def _float32_result(now: State, where: str, kernel: Kernel, args: Sequence[Any])
 
 def _as_state(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequence[Any]:
     states = args[1] if isinstance(args[1], (tuple, list)) else (args[1],)
-    wide = any(t.dtype is not now.dtypes[where] for t in states if _eligible(t, where))
-    return _all_to(_FLOAT32 if wide else now.dtypes[where], now, where, args)
+    wide = any(t.dtype is not now.lower[where] for t in states if _eligible(t, where))
+    return _all_to(_FLOAT32 if wide else now.lower[where], now, where, args)
 
 
 def _recurrent(now: State, where: str, kernel: Kernel, args: Sequence[Any]) -> Sequence[Any]:
@@ -225,7 +225,7 @@ def again(before: State | None) -> Iterator[None]:
         modes.pop("autocast", None)
     else:
         modes["autocast"] = own = State()
-        own.enabled, own.dtypes, own.caching, own.nesting = before.enabled, dict(before.dtypes), before.caching, 1
+        own.enabled, own.lower, own.caching, own.nesting = before.enabled, dict(before.lower), before.caching, 1
     try:
         yield
     finally:
@@ -241,7 +241,7 @@ def remembered() -> State | None:
     if found is None or not found.enabled:
         return None
     copy = State()
-    copy.enabled, copy.dtypes, copy.caching = found.enabled, dict(found.dtypes), found.caching
+    copy.enabled, copy.lower, copy.caching = found.enabled, dict(found.lower), found.caching
     return copy
 
 
@@ -290,7 +290,7 @@ def set_autocast_enabled(device_type: Any, enabled: Any = None) -> None:
 
 def get_autocast_dtype(device_type: str) -> dtypes.dtype:
     """The lower precision of autocast for a type of device."""
-    found = state().dtypes.get(_type_of("get_autocast_dtype", device_type))
+    found = state().lower.get(_type_of("get_autocast_dtype", device_type))
     if found is None:
         raise RuntimeError(f"unsupported scalarType\nThere is no autocast for {device_type!r}.")
     return found
@@ -303,7 +303,7 @@ def set_autocast_dtype(device_type: str, dtype: dtypes.dtype) -> None:
         raise TypeError(f"set_autocast_dtype(): argument 'dtype' (position 2) must be torch.dtype, not {type(dtype).__name__}")
     if where not in _DTYPES:
         raise RuntimeError(_UNKNOWN.format(where))
-    state().dtypes[where] = dtype
+    state().lower[where] = dtype
 
 
 def is_autocast_cache_enabled() -> bool:
