@@ -69,8 +69,6 @@ from torchlike._src.settings import (
     get_float32_matmul_precision as get_float32_matmul_precision,
     get_num_interop_threads as get_num_interop_threads,
     get_num_threads as get_num_threads,
-    is_autocast_cpu_enabled as is_autocast_cpu_enabled,
-    is_autocast_enabled as is_autocast_enabled,
     is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
     is_warn_always_enabled as is_warn_always_enabled,
     set_default_dtype as set_default_dtype,
@@ -82,6 +80,31 @@ from torchlike._src.settings import (
     set_num_threads as set_num_threads,
     set_warn_always as set_warn_always,
     use_deterministic_algorithms as use_deterministic_algorithms,
+)
+from torchlike._src.tensor.autocast import (
+    autocast_decrement_nesting as autocast_decrement_nesting,
+    autocast_increment_nesting as autocast_increment_nesting,
+    clear_autocast_cache as clear_autocast_cache,
+    get_autocast_cpu_dtype as get_autocast_cpu_dtype,
+    get_autocast_dtype as get_autocast_dtype,
+    get_autocast_gpu_dtype as get_autocast_gpu_dtype,
+    get_autocast_ipu_dtype as get_autocast_ipu_dtype,
+    get_autocast_xla_dtype as get_autocast_xla_dtype,
+    is_autocast_cache_enabled as is_autocast_cache_enabled,
+    is_autocast_cpu_enabled as is_autocast_cpu_enabled,
+    is_autocast_enabled as is_autocast_enabled,
+    is_autocast_ipu_enabled as is_autocast_ipu_enabled,
+    is_autocast_xla_enabled as is_autocast_xla_enabled,
+    set_autocast_cache_enabled as set_autocast_cache_enabled,
+    set_autocast_cpu_dtype as set_autocast_cpu_dtype,
+    set_autocast_cpu_enabled as set_autocast_cpu_enabled,
+    set_autocast_dtype as set_autocast_dtype,
+    set_autocast_enabled as set_autocast_enabled,
+    set_autocast_gpu_dtype as set_autocast_gpu_dtype,
+    set_autocast_ipu_dtype as set_autocast_ipu_dtype,
+    set_autocast_ipu_enabled as set_autocast_ipu_enabled,
+    set_autocast_xla_dtype as set_autocast_xla_dtype,
+    set_autocast_xla_enabled as set_autocast_xla_enabled,
 )
 from torchlike._src.tensor.devices import (
     device as device,
@@ -150,7 +173,7 @@ has_lapack = has_spectral = True
 has_mkl = has_openmp = False
 
 _SUBMODULES = frozenset(
-    """accelerator autograd backends compiler cuda fft func linalg masked multiprocessing nn optim serialization signal sparse
+    """accelerator amp autograd backends compiler cuda fft func linalg masked multiprocessing nn optim serialization signal sparse
     special storage testing utils vision""".split()
 )
 #: Names that live in submodules which are only imported when somebody asks.
@@ -159,7 +182,8 @@ _ELSEWHERE = {
     "FloatStorage": "storage", "IntStorage": "storage", "LongStorage": "storage", "ShortStorage": "storage",
     "UntypedStorage": "storage", "TypedStorage": "storage", "typename": "nn.modules._names",
     "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "compile": "compiler",
-    "vmap": "func", "ops": "_ops",
+    "vmap": "func", "ops": "_ops", "autocast": "amp", "GradScaler": "amp", "_amp_update_scale_": "amp.grad_scaler",
+    "_amp_foreach_non_finite_check_and_unscale_": "amp.grad_scaler",
 }  # fmt: skip
 
 

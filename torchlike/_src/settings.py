@@ -127,16 +127,6 @@ def set_default_tensor_type(t: Any, /) -> None:
     set_default_dtype(dtype_of_type(t))
 
 
-def is_autocast_enabled(device_type: str | None = None) -> bool:
-    """Whether ops choose their own precision: never, since there is no autocast here."""
-    return False
-
-
-def is_autocast_cpu_enabled() -> bool:
-    """`is_autocast_enabled` for the CPU."""
-    return is_autocast_enabled("cpu")
-
-
 def get_num_threads() -> int:
     """The cores that XLA's CPU client may use; fixed when the process starts."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,6 +1,7 @@
 """``torch.cuda``: JAX's GPUs under torch's names."""
 
 import contextlib
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -159,3 +160,9 @@ def set_rng_state(new_state: Any, device: Any = None) -> None:
 def stream(stream: Any) -> Iterator[None]:
     """XLA orders its own work: streams are accepted and change nothing."""
     yield
+
+
+def __getattr__(name: str) -> Any:
+    if name == "amp":  # stands above this module
+        return importlib.import_module("torchlike.cuda.amp")
+    raise AttributeError(f"module 'torchlike.cuda' has no attribute {name!r}")

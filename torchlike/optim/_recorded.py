@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 import torchlike as torch
@@ -17,7 +18,13 @@ from torchlike._src.engine import stored
 from torchlike._src.tensor import Tensor, dispatch
 from torchlike._src.tensor.creation import on_place
 from torchlike.optim._rule import Array, Rule, Single, Zeros, advance, transformation
-from torchlike.optim.optimizer import Optimizer, ParamsT, _get_scalar_dtype
+from torchlike.optim.optimizer import (
+    Optimizer,
+    ParamsT,
+    _get_scalar_dtype,
+    _global_optimizer_post_hooks,
+    _global_optimizer_pre_hooks,
+)
 
 #: Where PyTorch lets ``capturable=True`` run; a CPU is not among them.
 _CAPTURABLE_DEVICES = ["cuda", "xpu", "hpu", "privateuseone", "xla"]
@@ -47,7 +54,7 @@ class Clock(NamedTuple):
 
     steps: list[Tensor]
     versions: list[int]
-    count: float
+    count: float | None  # None: only the device knows, since a step may have been skipped
 
 
 #: By steps taken, device and kinds of state: parameters, their gradients, their states (one's after another's), their steps.
@@ -76,6 +83,8 @@ class RecordedOptimizer(Optimizer):
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
         self._clocks: dict[int, Clock] = {}
+        if defaults.get("fused"):
+            self._step_supports_amp_scaling = True  # PyTorch's word to `GradScaler`
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -127,9 +136,64 @@ class RecordedOptimizer(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self._record()
+        if self.__dict__.get("found_inf") is None:
+            self._record()
+        else:
+            self._record_unless(self.found_inf, self.__dict__.get("grad_scale"))
         dispatch.boundary("optimizer.step")
         return loss
+
+    def _can_skip(self) -> bool:
+        """Whether `_record_unless` is what calling ``step`` or not calling it would be, seen from outside."""
+        own = self.__dict__.get("step")
+        if inspect.unwrap(type(self).step) is not RecordedOptimizer.step or not (
+            own is None or hasattr(own, "_wrapped_by_lr_sched")
+        ):
+            return False
+        mine = self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks
+        if mine or _global_optimizer_pre_hooks or _global_optimizer_post_hooks:
+            return False
+        for group in self.param_groups:
+            stateful = self._counts_steps or bool(self.rule.slots(group, (1,)))
+            for p in group["params"]:
+                if p._grad is not None and stateful:
+                    state = self.state.get(p)
+                    if not state or None in state.values():
+                        return False
+                    if self._counts_steps and state["step"]._aval().place is not p._aval().place:
+                        return False
+        return True
+
+    def _record_unless(self, found_inf: Tensor, grad_scale: Tensor | None) -> None:
+        """As `_record`, but if ``found_inf`` is not 0 everything stays as it is. So the steps taken are counted on the device.
+
+        Args:
+            grad_scale: gradients are divided by it, in place.
+        """
+        rule = self.rule
+        scales = [] if grad_scale is None else [grad_scale]
+        works: dict[Any, Work] = {}
+        for position, group in enumerate(self.param_groups):
+            flags = rule.flags(group)
+            own = [float(x) for x in rule.numbers(group)]
+            members = self._in_step(position, group, counted=False) or self._members(group)
+            for (count, place, slots), (params, grads, states, steps) in members.items():
+                work = works.get(place)
+                if work is None:
+                    device = params[0].device
+                    works[place] = work = Work([t.to(device) for t in (found_inf, *scales)], [], [], [], [])
+                work.inputs.extend((*params, *grads, *states, *steps[:1]))
+                work.outputs.extend((*params, *states, *(grads if scales else ()), *steps[:1]))
+                work.numbers.extend((count + 1, *own))
+                work.cohorts.append(Cohort(flags, len(params), slots, len(own)))
+                work.clocks.append((position, count, steps))
+        for inputs, outputs, numbers, cohorts, clocks in works.values():
+            program = _program(rule, tuple(cohorts), self._counts_steps, bool(scales))
+            dispatch.update(program, program, inputs, numbers, outputs, alike=True)
+            for position, _, steps in clocks:
+                if steps:
+                    dispatch.assign(steps[1:], [steps[0]._value()] * (len(steps) - 1))
+                    self._clocks[position] = Clock(steps, _versions(steps), None)
 
     def _record(self) -> None:
         rule = self.rule
@@ -153,8 +217,12 @@ class RecordedOptimizer(Optimizer):
             for position, count, steps in clocks:
                 self._set_counts(position, steps, count)
 
-    def _in_step(self, position: int, group: dict[str, Any]) -> Members | None:
-        """As `_members`, without looking at each parameter, where all of a group took the same steps, as most do."""
+    def _in_step(self, position: int, group: dict[str, Any], counted: bool = True) -> Members | None:
+        """As `_members`, without looking at each parameter, where all of a group took the same steps, as most do.
+
+        Args:
+            counted: their number is asked for.
+        """
         rule = self.rule
         if rule.shaped:
             return None
@@ -177,7 +245,7 @@ class RecordedOptimizer(Optimizer):
                     return None
                 if _versions(steps) != clock.versions:
                     return None
-                count = clock.count
+                count = clock.count if clock.count is not None else steps[0].item() if counted and steps else 0.0
             elif any(state is None for state in states):
                 return None
             else:
@@ -271,27 +339,48 @@ class RecordedOptimizer(Optimizer):
 
 
 @functools.cache
-def _program(rule: Rule, cohorts: tuple[Cohort, ...]) -> Callable[[list[Array], list[Any]], list[Array]]:
+def _program(
+    rule: Rule, cohorts: tuple[Cohort, ...], counts: bool | None = None, scaled: bool = False
+) -> Callable[[list[Array], list[Any]], list[Array]]:
     """The step as a pure function: parameters, gradients and states in; new parameters and states out.
 
     Cached, so that the function itself is the key of what it computes.
+
+    Args:
+        rule: what is computed.
+        cohorts: for which parameters.
+        counts: None, or whether steps are counted, in a step that may be skipped; see `_record_unless`.
+        scaled: such a step also divides the gradients.
     """
+
+    may_skip = counts is not None
 
     def program(arrays: list[Array], numbers: list[Any]) -> list[Array]:
         out: list[Array] = []
         take, take_number = _taker(arrays), _taker(numbers)
+        skipped = take(1)[0] != 0 if may_skip else None
+        scale = take(1)[0] if scaled else None
         for flags, size, slots, count in cohorts:
             params, grads, flat = take(size), take(size), take(size * len(slots))
             states = [dict(zip(slots, flat[i * len(slots) : (i + 1) * len(slots)], strict=True)) for i in range(size)]
             step = take_number(1)[0]
+            taken = take(1) if counts else []
+            before = [*params, *flat, *(grads if scaled else ()), *taken]
+            if taken:
+                step = taken[0].astype(jnp.float64) + 1
+            if scale is not None:
+                grads = [(g.astype(jnp.promote_types(g.dtype, scale.dtype)) / scale).astype(g.dtype) for g in grads]
             params, states = advance(rule, flags, step, take_number(count), params, grads, states)
-            out += params
-            out += [state[name] for state in states for name in slots]
+            after = [*params, *(state[name] for state in states for name in slots)]
+            if may_skip:
+                after += [*(grads if scaled else ()), *(t + 1 for t in taken)]
+                after = [jnp.where(skipped, old, new) for old, new in zip(before, after, strict=True)]
+            out += after
         return out
 
     def identity() -> Any:
         formula = [stored.name_of(part) for part in (rule.state, rule.coefficients, rule.leaf)]
-        return ("step", *formula, *[stored.plain(tuple(cohort)) for cohort in cohorts])
+        return ("step", counts, scaled, *formula, *[stored.plain(tuple(cohort)) for cohort in cohorts])
 
     program.identity = identity  # type: ignore[attr-defined]
     return program

@@ -14,6 +14,7 @@ import jax
 import torchlike as torch
 from torchlike._src.autograd.saving import Region
 from torchlike._src.operators.registry import Array, anonymous
+from torchlike._src.tensor import autocast
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.dispatch import Kernel, record
 
@@ -94,14 +95,15 @@ class CheckpointFunction(torch.autograd.Function):
         ctx.others = [None if isinstance(a, Tensor) else a for a in args]
         ctx.where = [isinstance(a, Tensor) for a in args]
         ctx.save_for_backward(*[a for a in args if isinstance(a, Tensor)])
-        with torch.no_grad():
+        ctx.autocast = autocast.remembered()
+        with torch.no_grad(), autocast.again(ctx.autocast):
             return run_function(*args)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         tensors = iter(ctx.saved_tensors)
         args = [_again(next(tensors)) if is_tensor else other for is_tensor, other in zip(ctx.where, ctx.others, strict=True)]
-        with torch.enable_grad(), ctx.random.restored():
+        with torch.enable_grad(), ctx.random.restored(), autocast.again(ctx.autocast):
             outputs = ctx.run_function(*args)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         pairs = [(o, g) for o, g in zip(outputs, gradients, strict=True) if isinstance(o, Tensor) and o.requires_grad]
@@ -142,12 +144,14 @@ def checkpoint(
     random = _RandomState(preserve)
     before, after = context_fn()
 
+    state = autocast.remembered()
+
     def again() -> None:
-        with random.restored(), after:
+        with random.restored(), after, autocast.again(state):
             function(*map(_again, args), **{k: _again(v) for k, v in kwargs.items()})
 
     region = Region(again)
-    with region, before:
+    with region, before, autocast.again(state):
         out = function(*args, **kwargs)
     region.forget()
     return out

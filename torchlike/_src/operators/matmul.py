@@ -13,6 +13,7 @@ from torchlike._src.operators.support import as_dtype, broadcast_shapes, is_numb
 
 _MATRIX = (((1,), (0,)), ((), ()))
 _BATCHED = (((2,), (1,)), ((0,), (0,)))
+_DOT_OUT = "result dtype {Given} does not match input dtype {Made}"
 
 
 def _names(*arrays: Any) -> list[str]:
@@ -92,14 +93,14 @@ def _host_dot(input: Any, tensor: Any) -> Any:
     return np.asarray(input @ tensor).astype(input.dtype, copy=False)  # NumPy makes float32 of bfloat16
 
 
-@op("dot", out="result dtype {Given} does not match input dtype {Made}", saves=("input:tensor", "tensor:input"), host=_host_dot)
+@op("dot", out=_DOT_OUT, saves=("input:tensor", "tensor:input"), host=_host_dot)
 def dot(input: Array, tensor: Array) -> Array:
     """The sum of the products of two vectors ``(N,)``."""
     _check_dot(input, tensor)
     return lax.dot_general(input, tensor, (((0,), (0,)), ((), ())))
 
 
-@op("vdot", out="result dtype {Given} does not match input dtype {Made}", saves=("input:other", "other:input"))
+@op("vdot", out=_DOT_OUT, saves=("input:other", "other:input"))
 def vdot(input: Array, other: Array) -> Array:
     """`dot` with the conjugate of ``input``."""
     return dot(jnp.conj(input), other)
@@ -183,6 +184,18 @@ def _matmul_folded(input: Array, other: Array) -> Array:
     return lax.dot_general(input, other, (((input.ndim - 1,), (0,)), ((), ())))
 
 
+# `dot` and `mv` again: autocast casts what `matmul` is given, and has other rules for theirs.
+op(
+    "_matmul_vectors",
+    method=False,
+    out=_DOT_OUT,
+    saves=("input:tensor", "tensor:input"),
+    host=_host_dot,
+    grad_name="DotBackward0",
+)(dot)
+op("_matmul_vector", method=False, out=True, saves=("input:vec", "vec:input"), grad_name="MvBackward0")(mv)
+
+
 @composite("matmul", "linalg.matmul", operators=("__matmul__",))
 def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     """The matrix product: of vectors their dot product, of more than two dimensions pair by pair, broadcast.
@@ -200,9 +213,9 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     if not a or not b:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D")
     if a == 1 and b == 1:
-        return ops.dot(input, other, **into)
+        return ops._matmul_vectors(input, other, **into)
     if a == 2 and b == 1:
-        return ops.mv(input, other, **into)
+        return ops._matmul_vector(input, other, **into)
     if a == 1 and b == 2:
         return ops._vector_matrix(input, other, **into)
     return ops._matmul_batches(input, other, **into)

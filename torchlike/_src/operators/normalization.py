@@ -487,10 +487,7 @@ def rms_norm(input: Array, normalized_shape: Ints, weight: Array | None = None, 
     eps = float(jnp.finfo(x.dtype).eps) if eps is None else eps
     axes = tuple(range(input.ndim - len(shape), input.ndim))
     result = x * lax.rsqrt(jnp.mean(jnp.square(x), axes, keepdims=True) + eps)
-    if weight is None:
-        return result.astype(input.dtype)
-    dtype = jnp.result_type(input.dtype, weight.dtype)
-    return (result * weight).astype(dtype)
+    return (result if weight is None else result * weight).astype(input.dtype)
 
 
 @composite("nn.functional.local_response_norm")

@@ -157,8 +157,14 @@ def first_reading(kernel: Kernel, *rest: Any) -> Any:
     return kernel.read(kernel, *rest)
 
 
+#: What autocast makes of the arguments of an op (or of a view, by its name); empty until a region is first opened (`autocast.py`).
+recasts: dict[Kernel | str, Callable[[Sequence[Any]], Sequence[Any]]] = {}
+
+
 def record(kernel: Kernel, args: Sequence[Any]) -> Any:
     """Record an op; returns its result as a Tensor, or several as a tuple of them."""
+    if recasts and (recast := recasts.get(kernel)) is not None:
+        args = recast(args)
     if levels and (made := levels[-1].record(kernel, args)) is not None:
         return made
     rec = local.recorder

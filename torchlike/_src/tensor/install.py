@@ -19,7 +19,7 @@ from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays
 from torchlike._src.operators.support import other_dtype
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Tensor, levels, overlaps
-from torchlike._src.tensor.dispatch import Kernel, record, saved, saved_places
+from torchlike._src.tensor.dispatch import Kernel, recasts, record, saved, saved_places
 
 _REFLECTED = {
     f"__r{n}__"
@@ -28,6 +28,8 @@ _REFLECTED = {
 _ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
 _LIBRARY = __name__.partition(".")[0]
 _PLAIN = (bool, int, float, complex)
+#: The kernel of each op that is no composite, by its first public name.
+KERNELS: dict[str, Kernel] = {}
 
 
 def install() -> None:
@@ -38,7 +40,7 @@ def install() -> None:
             _place(op.fn, next((n for n in op.names if not n.startswith("_C.")), op.names[0]))
             _set_methods(op, op.fn)
             continue
-        kernel = Kernel(op)
+        kernel = KERNELS[op.names[0]] = Kernel(op)
         op.call = _function(op, kernel)
         _set_methods(op, op.call)
         if op.inplace:
@@ -230,7 +232,7 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
 
 def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> Tensor:
     try:
-        result = record(kernel, args)
+        result = _as_given(kernel, args) if recasts else record(kernel, args)
     except TypeError as error:
         raise TypeError(_as_method(str(error), kernel.name)) from None
     have, made = self._aval(), result._aval()
@@ -254,6 +256,17 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
     if levels:
         levels[-1].write(self, result)
     return self
+
+
+def _as_given(kernel: Kernel, args: tuple[Any, ...]) -> Any:
+    """Record an op whose arguments autocast leaves alone: torch's does not know in-place and ``out=`` forms."""
+    modes = local.recorder.modes
+    autocast = modes.pop("autocast", None)
+    try:
+        return record(kernel, args)
+    finally:
+        if autocast is not None:
+            modes["autocast"] = autocast
 
 
 @functools.cache
@@ -314,7 +327,7 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, e
         t._check_overlap(args)
     if apart:
         refuse_shared(targets, args)
-    made = record(kernel, args)
+    made = _as_given(kernel, args) if recasts else record(kernel, args)
     results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
     if apart:  # one that is to be resized grows over what lies behind it
         grown = [t for result, t in zip(results, targets, strict=True) if result._aval().shape != t._aval().shape and t.numel()]

@@ -12,7 +12,7 @@ from torchlike._src.operators.registry import Array, anonymous, camel, composite
 from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import dtypes, views
 from torchlike._src.tensor.core import Counter, Tensor, alias, levels
-from torchlike._src.tensor.dispatch import Kernel, record
+from torchlike._src.tensor.dispatch import Kernel, recasts, record
 from torchlike._src.tensor.refusals import NotStrided
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class
@@ -822,6 +822,8 @@ def view_as_real(input: Tensor) -> Tensor:
 @composite("view_as_complex", method=False)
 def view_as_complex(input: Tensor) -> Tensor:
     """Pairs of reals as a complex tensor."""
+    if recasts:
+        (input,) = recasts["view_as_complex"]((input,))
     if not input.is_floating_point() or input.dtype is dtypes.bfloat16:
         raise RuntimeError(
             f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "

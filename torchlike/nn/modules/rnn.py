@@ -13,6 +13,7 @@ import weakref
 from typing import Any
 
 import torchlike as torch
+from torchlike._src.tensor.autocast import is_any_autocast_enabled
 from torchlike._src.tensor.core import Tensor
 from torchlike.nn import init
 from torchlike.nn.modules.module import Module
@@ -181,7 +182,7 @@ class RNNBase(Module):
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise unless dtype, number of dimensions and features of the input fit."""
         dtype = self._flat_weights[0].dtype
-        if input.dtype != dtype:
+        if input.dtype != dtype and not is_any_autocast_enabled():
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). "
                 f"Convert input: input.to({dtype}), or convert model: model.to({input.dtype})"
