@@ -10,7 +10,7 @@ PROGRAMS = Table({
     "cond on a float": lambda torch: torch.cond(0.0, lambda x: x * 2, lambda x: x * 3, [torch.ones(2)]),
     "cond on a tensor": lambda torch: torch.cond(torch.tensor([False]), lambda x: x * 2, lambda x: x * 3, [torch.ones(2)]),
     "cond with containers": lambda torch: torch.cond(
-        torch.tensor(True), lambda x: (x["a"] + 1, {"b": x["a"] + 2}), lambda x: (x["a"] - 1, {"b": x["a"]}), ({"a": torch.ones(2)},)),
+        torch.tensor(True), lambda x: (x["a"] + 1, {"b": x["a"] + 2}), lambda x: (x["a"] - 1, {"b": x["a"] - 2}), ({"a": torch.ones(2)},)),
     "cond without operands": lambda torch: torch.cond(True, lambda: torch.ones(2), lambda: torch.zeros(2)),
     "cond on two": lambda torch: torch.cond(torch.tensor([True, True]), lambda x: x, lambda x: x, [torch.ones(2)]),
     "cond on a string": lambda torch: torch.cond("a", lambda x: x, lambda x: x, [torch.ones(2)]),
@@ -24,8 +24,8 @@ PROGRAMS = Table({
     "no exception": lambda torch: torch.futures.Future().set_exception(3),
     "a failing callback": lambda torch: (f := torch.futures.Future(), g := f.then(lambda f: 1 / 0), f.set_result(1), g.wait()),
     "a device without a number": lambda torch: torch.futures.Future(devices=["cpu"]),
-    "several": lambda torch: [f.value() for f in torch.futures.collect_all(
-        [(f := torch.futures.Future(), f.set_result(i))[0] for i in range(3)]).wait()],
+    "several": lambda torch: (fs := [torch.futures.Future() for _ in range(3)], [f.set_result(1) for f in fs],
+                              [f.value() for f in torch.futures.collect_all(fs).wait()])[2],
     "none": lambda torch: torch.futures.collect_all([]).wait(),
     "one fails": lambda torch: torch.futures.wait_all(
         [(f := torch.futures.Future(), f.set_exception(ValueError("x")))[0]]),
