@@ -71,7 +71,7 @@ def test_a_gradient_is_as_sparse_as_in_torch(program) -> None:
 
 
 @pytest.mark.parametrize("name, options", [
-    ("SGD", {"lr": 0.1}), ("SGD", {"lr": 0.1, "momentum": 0.9}), ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("SGD", {"lr": 0.1}), ("SGD", {"lr": 0.1, "momentum": 0.9}), ("SGD", {"lr": 1e-3, "momentum": 0.9, "nesterov": True}),
     ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5, "maximize": True}), ("SGD", {"lr": 0.1, "weight_decay": 0.1}),
     ("Adagrad", {"lr": 0.1}), ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "maximize": True}), ("Adagrad", {"weight_decay": 0.1}),
     ("SparseAdam", {"lr": 0.1}), ("SparseAdam", {"lr": 0.1, "betas": (0.5, 0.7), "maximize": True}), ("Adam", {}), ("AdamW", {}),
