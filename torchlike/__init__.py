@@ -22,6 +22,7 @@ from torchlike._src.tensor import (
     install as _install,
     layouts as _layouts,
     legacy as _legacy,
+    method_forms as _method_forms,
     python_functions as _python_functions,
     random_functions as _random_functions,
     removed as _removed,

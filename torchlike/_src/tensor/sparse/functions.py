@@ -6,6 +6,7 @@ from typing import Any
 from torchlike._src.operators.registry import composite, ops
 from torchlike._src.tensor import layouts
 from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.creation import dense_only
 from torchlike._src.tensor.dispatch import record
 from torchlike._src.tensor.sparse import kernels, rules
 from torchlike._src.tensor.sparse.conversion import as_coo, to_sparse
@@ -237,11 +238,20 @@ def _new(value: int) -> Callable[..., Any]:
         wanted = self._layout if layout is None else layout
         kind, place = self.dtype if dtype is None else dtype, self.device if device is None else device
         shape = sizes(size, "new_zeros")
-        if wanted is layouts.strided or value:
+        if wanted is layouts.strided:
             return ops.full(shape, value, dtype=kind, device=place, requires_grad=requires_grad)
+        if value:
+            dense_only("new_ones", wanted)
         return empty(shape, wanted, kind, place, requires_grad)
 
     return method
+
+
+def _new_full(self: SparseTensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, layout: Any = None,
+              requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    dense_only("new_full", self._layout if layout is None else layout)
+    kind, place = self.dtype if dtype is None else dtype, self.device if device is None else device
+    return ops.full(size, fill_value, dtype=kind, device=place, requires_grad=requires_grad)
 
 
 def _in_place(name: str) -> Any:
@@ -284,6 +294,7 @@ def install() -> None:
         "new_zeros": _new(0),
         "new_empty": _new(0),
         "new_ones": _new(1),
+        "new_full": _new_full,
         "zero_": _zero,
         "copy_": lambda self, src, non_blocking=False: self._become(to_sparse(src, layout=self._layout).clone()),
         "t_": lambda self: self._become(self.t()),
