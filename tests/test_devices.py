@@ -66,4 +66,3 @@ def test_what_xla_says_of_memory_becomes_an_out_of_memory_error_on_accelerators(
         errors.raise_as_torch(error, True)
     with pytest.raises(torchlike.AcceleratorError, match="INTERNAL"):
         errors.raise_as_torch(jax.errors.JaxRuntimeError("INTERNAL: illegal address"), True)
-

@@ -162,8 +162,8 @@ has_lapack = has_spectral = True
 has_mkl = has_openmp = False
 
 _SUBMODULES = frozenset(
-    """accelerator autograd backends compiler cpu cuda fft func futures linalg masked multiprocessing nn optim overrides serialization signal sparse
-    special storage testing types utils vision""".split()
+    """accelerator autograd backends compiler cpu cuda fft func futures linalg masked multiprocessing nn optim overrides
+    serialization signal sparse special storage testing types utils vision""".split()
 )
 #: Names that live in submodules which are only imported when somebody asks.
 _ELSEWHERE = {

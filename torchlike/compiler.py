@@ -17,7 +17,7 @@ __all__ = [
 
 
 def compile(
-    model: Callable[..., Any] | None = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = "inductor",
+    model: Callable[..., Any] | None = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = None,
     mode: str | None = None, options: dict[str, Any] | None = None, name: str | None = None, disable: bool = False,
     recompile_limit: int | None = None, isolate_recompiles: bool = False, shapes_spec: Any = None,
 ) -> Any:  # fmt: skip
@@ -90,7 +90,14 @@ class set_stance:
         self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: Any = None,
         error_on_graph_break: bool | None = None,
     ) -> None:  # fmt: skip
-        known = ("default", "eager_then_compile", "aot_eager_then_compile", "force_eager", "eager_on_recompile", "fail_on_recompile")
+        known = (
+            "default",
+            "eager_then_compile",
+            "aot_eager_then_compile",
+            "force_eager",
+            "eager_on_recompile",
+            "fail_on_recompile",
+        )
         if stance not in known:
             raise RuntimeError(f"invalid torch.compile stance {stance!r}: expected one of {known}")
         self.stance = stance

@@ -22,7 +22,7 @@ __all__ = [
 
 def _overrides(value: Any) -> bool:
     """Whether an argument wants to be asked: anything with the protocol, but for plain tensors and parameters."""
-    if type(value) is Tensor or type(value).__name__ == "Parameter" and type(value).__module__.startswith(torch.__name__):
+    if type(value) is Tensor or (type(value).__name__ == "Parameter" and type(value).__module__.startswith(torch.__name__)):
         return False
     return isinstance(value, Tensor) or hasattr(type(value), "__torch_function__")
 

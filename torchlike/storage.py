@@ -136,7 +136,12 @@ class TypedStorage:
     dtype: dtypes.dtype
 
     def __init__(
-        self, *args: Any, device: Any = None, dtype: Any = None, wrap_storage: UntypedStorage | None = None, _internal: bool = False
+        self,
+        *args: Any,
+        device: Any = None,
+        dtype: Any = None,
+        wrap_storage: UntypedStorage | None = None,
+        _internal: bool = False,
     ) -> None:
         if dtype is not None:
             self.dtype = dtype

@@ -52,7 +52,7 @@ PROGRAMS = Table({
 })  # fmt: skip
 
 
-def Chosen(torch):  # noqa: N802 - makes a class
+def Chosen(torch):
     class Chosen(torch.autograd.Function):
         @staticmethod
         def forward(ctx, w):

@@ -229,7 +229,7 @@ class CudaError(RuntimeError):
         super().__init__(f"CUDA error {code}")
 
 
-class cudaStatus:  # noqa: N801 - torch's name
+class cudaStatus:
     """Numbers of CUDA's runtime."""
 
     SUCCESS: int = 0

@@ -145,7 +145,10 @@ class RecordedOptimizer(Optimizer):
     def _record_with_sparse(self) -> None:
         """A step in which some gradients are sparse: these are taken one by one, the others as always."""
         found = [
-            (p, p._grad, group) for group in self.param_groups for p in group["params"] if p._grad is not None and p._grad.is_sparse
+            (p, p._grad, group)
+            for group in self.param_groups
+            for p in group["params"]
+            if p._grad is not None and p._grad.is_sparse
         ]
         if not found or self._sparse_step is None:
             raise RuntimeError(f"{type(self).__name__} does not support sparse gradients{self._instead_of_sparse}")

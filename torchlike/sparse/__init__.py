@@ -11,7 +11,6 @@ from torchlike._src.tensor.sparse.creation import (
 from torchlike._src.tensor.sparse.handle import SparseTensor, like
 
 
-
 def as_sparse_gradcheck(gradcheck: Callable[..., bool]) -> Callable[..., bool]:
     """`torch.autograd.gradcheck`, or one with some arguments filled in, for functions of and to sparse tensors.
 

@@ -2,7 +2,6 @@
 
 from typing import NoReturn
 
-import jax
 
 
 class OutOfMemoryError(RuntimeError):
@@ -17,7 +16,7 @@ class AcceleratorError(RuntimeError):
     __module__ = "torch"
 
 
-def raise_as_torch(error: jax.errors.JaxRuntimeError, on_accelerator: bool) -> NoReturn:
+def raise_as_torch(error: RuntimeError, on_accelerator: bool) -> NoReturn:
     """Raise what XLA says, in torch's type: on the CPU torch has a plain RuntimeError for everything."""
     text = str(error)
     if "RESOURCE_EXHAUSTED" in text or "Out of memory" in text:

@@ -119,7 +119,7 @@ def batch_norm_update_stats(input: Any, running_mean: Any, running_var: Any, mom
     if input.dim() < 2:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-input.dim()}, {input.dim() - 1}], but got 1)")
     if not input.is_floating_point():
-        raise NotImplementedError(f'"batch_norm_update_stats_cpu" not implemented for \'{scalar_type(input.dtype.np)}\'')
+        raise NotImplementedError(f"\"batch_norm_update_stats_cpu\" not implemented for '{scalar_type(input.dtype.np)}'")
     if not input.numel():
         raise RuntimeError(f"input tensor must have at least one element, but got input_sizes = {list(input.shape)}")
     mean, var, unbiased = ops._batch_variance(input)

@@ -82,8 +82,9 @@ def scaled_mm(
                  (("mat_a", a), ("scale_a", sa), ("mat_b", b), ("scale_b", sb))]  # fmt: skip
         raise ValueError(
             "Invalid scaling configuration.\n- For TensorWise scaling, a and b should be float8, scales should be float and "
-            f"singletons.\n- For RowWise scaling, a and b should be float8, scales should be float, scale_a should be ({a.shape[0]}, 1) "
-            f"and scale_b should be (1, {b.shape[1]}), and both should be contiguous.\nGot {', '.join(facts)}"
+            "singletons.\n- For RowWise scaling, a and b should be float8, scales should be float, "
+            f"scale_a should be ({a.shape[0]}, 1) and scale_b should be (1, {b.shape[1]}), and both should be contiguous.\n"
+            f"Got {', '.join(facts)}"
         )
     if wholes:
         sa, sb = sa.reshape(()), sb.reshape(())

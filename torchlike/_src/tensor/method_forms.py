@@ -1,4 +1,4 @@
-"""Methods whose parameters are not those of the function of the same name: ``Tensor.split`` has ``split_size``, ``Tensor.norm`` no ``out``."""
+"""Methods whose parameters are not those of the function of the same name: ``Tensor.norm`` has no ``out``, and so on."""
 
 from typing import Any
 

@@ -87,7 +87,9 @@ def _like(name: str, sample: Any) -> None:
         if layout is None and input._layout is not None:
             if input._layout is layouts.sparse_coo:
                 dense_only(name, input._layout)
-            return with_values(input, make(input._data, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad))  # type: ignore[attr-defined]
+            return with_values(
+                input, make(input._data, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+            )  # type: ignore[attr-defined]
         dense_only(name, layout)
         have = input._aval()
         place = have.place if device is None else devices.place_of(device)

@@ -114,7 +114,9 @@ def _reduction(name: str) -> Callable[..., MaskedTensor]:
         if isinstance(data, SparseTensor) and isinstance(mask, SparseTensor):
             if dim is not None or name in ("argmin", "argmax"):
                 warnings.warn(f"The sparse version of {name} is not implemented in reductions.", stacklevel=2)
-                raise TypeError(f"{name} over a dimension of a sparse MaskedTensor is not implemented; see MaskedTensor.to_dense()")
+                raise TypeError(
+                    f"{name} over a dimension of a sparse MaskedTensor is not implemented; see MaskedTensor.to_dense()"
+                )
             data, mask = data._data, mask._data
         options = {} if dtype is None else {"dtype": dtype}
         where = () if dim is None else (2.0, dim) if name == "norm" else (dim,)
