@@ -1,8 +1,7 @@
 """``torch.overrides``: the protocol by which other types take part in functions, for functions of one's own.
 
-`torch.add(x, y)` and its like do not ask their arguments for ``__torch_function__``: an op costs a few microseconds here, of
-which asking would be a tenth. Functions that are written with `has_torch_function` and `handle_torch_function`, or decorated by
-`wrap_torch_function`, do.
+`torch.add(x, y)` and its like do not ask their arguments for ``__torch_function__``: every op would pay for it. Functions that are
+written with `has_torch_function` and `handle_torch_function`, or decorated by `wrap_torch_function`, do.
 """
 
 import functools

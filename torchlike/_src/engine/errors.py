@@ -3,7 +3,6 @@
 from typing import NoReturn
 
 
-
 class OutOfMemoryError(RuntimeError):
     """A device has not enough memory for a program."""
 
