@@ -150,6 +150,11 @@ class RecordedOptimizer(Optimizer):
             for p in group["params"]
             if p._grad is not None and p._grad.is_sparse
         ]
+        if any(p._layout is not None for group in self.param_groups for p in group["params"]):
+            raise NotImplementedError(
+                f"{type(self).__name__} does not take sparse parameters: optimize their values, and make the sparse tensor of them in "
+                "forward; or optimize .to_dense()"
+            )
         if not found or self._sparse_step is None:
             raise RuntimeError(f"{type(self).__name__} does not support sparse gradients{self._instead_of_sparse}")
         with torch.no_grad():
