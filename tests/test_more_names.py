@@ -3,7 +3,7 @@
 import pytest
 import torch as T
 
-from tests.differential import Case, check, rand, randn, table, tensor
+from tests.differential import Case, check, ints, rand, randn, table, tensor
 from tests.programs import Table, programs, same
 
 CASES = [
@@ -47,6 +47,20 @@ CASES = [
     Case("Tensor.fill_diagonal_", rand(3, 7), 5.0, True, grad=False), Case("Tensor.fill_diagonal_", rand(3, 3, 3), 5.0, grad=False),
     Case("Tensor.fill_diagonal_", rand(3, 3, 2), 1.0, raises=RuntimeError, match="equal length", message="equal"),
     Case("Tensor.fill_diagonal_", rand(3), 1.0, raises=RuntimeError, match="dimensions", message="equal"),
+    *[Case("embedding_bag", rand(6, 3), tensor([1, 2, 4, 5, 4, 3]), tensor([0, 3, 3, 4]), False, mode, False, None, False, padding)
+      for mode in (0, 1, 2) for padding in (4, -1)],
+    *[Case("embedding_bag", rand(6, 3, dtype=dtype), tensor([1, 2, 4, 5, 4, 3], index), tensor([0, 3, 4], index), mode=mode, grad=False)
+      for dtype in (T.float32, T.float64, T.bfloat16) for mode in (0, 1, 2) for index in (T.int64, T.int32)],
+    Case("embedding_bag", rand(6, 3), tensor([1, 2, 4]), tensor([0, 2, 3]), per_sample_weights=rand(3), include_last_offset=True),
+    Case("embedding_bag", rand(6, 3), tensor([1, 2]), tensor([0]), mode=3, raises=RuntimeError, match="mode", message="equal"),
+    Case("embedding_bag", rand(6, 3), tensor([1, 2]), tensor([1]), raises=RuntimeError, match="offsets", message="equal"),
+    Case("embedding_bag", rand(6, 3), tensor([1, 2]), tensor([0, 5]), raises=RuntimeError, match="offsets", message="equal"),
+    Case("embedding_bag", rand(6, 3), tensor([1, 2]), tensor([0]), mode=1, per_sample_weights=rand(2), raises=RuntimeError,
+         match="per_sample", message="equal"),
+    Case("batch_norm_update_stats", rand(2, 3, 4), rand(3), rand(3), 0.1, grad=False),
+    Case("batch_norm_update_stats", rand(5, 3), None, None, 0.1, grad=False),
+    Case("batch_norm_update_stats", rand(0, 3), None, None, 0.1, raises=RuntimeError, match="at least one", message="equal"),
+    Case("batch_norm_update_stats", ints(2, 3), None, None, 0.1, raises=NotImplementedError, match="Long", message="equal"),
     Case("sym_max", 2, 3.0), Case("sym_min", 2, 3.0), Case("sym_max", 2, 3), Case("sym_not", True), Case("sym_ite", True, 1, 2),
     Case("sym_int", 3.7), Case("sym_float", 3), Case("sym_sqrt", 4), Case("sym_sum", [1, 2, 3]), Case("sym_sum", 1, 2),
     Case("sym_constrain_range", 3, min=1, max=5), Case("sym_fresh_size", 3),
@@ -59,7 +73,64 @@ def test_a_name_does_what_it_does_in_torch(case: Case) -> None:
     check(case)
 
 
+def _scaled(torch, a="float8_e4m3fn", out="float32", scale="TensorWise"):
+    how = getattr(torch.nn.functional.ScalingType, scale)
+    x, y = (torch.arange(512.0).view(16, 32) % k / 3 for k in (7, 11))
+    x, y = x.to(getattr(torch, a)), y.to(torch.float8_e4m3fn if "8" in a else torch.float32)
+    return torch.nn.functional.scaled_mm(
+        x, y.t(), torch.tensor(2.0), how, [torch.tensor(0.5)], how, output_dtype=getattr(torch, out)
+    )
+
+
 PROGRAMS = Table({
+    **{f"scaled {options}": lambda torch, options=options: _scaled(torch, **options) for options in (
+        {}, {"out": "bfloat16"}, {"out": "float16"}, {"a": "float8_e5m2"})},
+    "scaled rows": lambda torch: torch.nn.functional.scaled_mm(
+        torch.arange(512.0).view(16, 32).to(torch.float8_e4m3fn), torch.ones(16, 32).to(torch.float8_e4m3fn).t(),
+        torch.arange(16.0).view(16, 1), torch.nn.functional.ScalingType.RowWise, torch.ones(1, 16),
+        [torch.nn.functional.ScalingType.RowWise], bias=torch.ones(16), output_dtype=torch.float32),
+    **{f"{name}, removed": lambda torch, name=name, n=n: getattr(torch.eye(2), name)(*[torch.eye(2)] * n)
+       for name, n in (("eig", 0), ("lstsq", 1), ("solve", 1), ("symeig", 0), ("reinforce", 1))},
+    "volatile": lambda torch: (x := torch.ones(2), x.volatile, setattr(x, "volatile", True), x.volatile)[1:],
+    "grad_dtype": lambda torch: (x := torch.ones(2, requires_grad=True), x.grad_dtype, setattr(x, "grad_dtype", torch.float16),
+                                 (x * 2).sum().backward(), x.grad, x.grad_dtype)[1:],
+    "grad_dtype of any": lambda torch: (x := torch.ones(2, requires_grad=True), setattr(x, "grad_dtype", None),
+                                        setattr(x, "grad", torch.ones(2, dtype=torch.float64)), x.grad)[1:],
+    "grad_dtype of a result": lambda torch: (torch.ones(2, requires_grad=True) * 2).grad_dtype,
+    "grad_dtype, set on a result": lambda torch: setattr(torch.ones(2, requires_grad=True) * 2, "grad_dtype", torch.float64),
+    "grad_dtype, too late": lambda torch: (x := torch.ones(2, requires_grad=True), x.sum().backward(),
+                                           setattr(x, "grad_dtype", torch.float64)),
+    "a grad of another dtype": lambda torch: setattr(torch.ones(2, requires_grad=True), "grad", torch.ones(2).double()),
+    "values_copy": lambda torch: (s := torch.eye(3).to_sparse_csr(), torch.values_copy(s), torch.crow_indices_copy(s),
+                                  torch.col_indices_copy(s), torch.ccol_indices_copy(torch.eye(3).to_sparse_csc()),
+                                  torch.row_indices_copy(torch.eye(3).to_sparse_csc()))[1:],
+    "values_copy, out": lambda torch: (out := torch.empty(0), torch.values_copy(torch.eye(3).to_sparse_csr(), out=out) is out, out),
+    "row_indices_copy of rows": lambda torch: torch.row_indices_copy(torch.eye(3).to_sparse_csr()),
+    "saddmm": lambda torch: (s := torch.eye(3).to_sparse(), torch.saddmm(s, s, torch.ones(3, 3), beta=2, alpha=3).to_dense())[1],
+    "native_norm": lambda torch: (s := torch.eye(3).to_sparse(), [torch.native_norm(s, p) for p in (1, 2, float("inf"))],
+                                  torch.native_norm(s, 2, [0, 1], False, None))[1:],
+    "native_norm of rows": lambda torch: torch.native_norm(torch.eye(3).to_sparse(), 2, [0], False, None),
+    "native_norm, kept": lambda torch: torch.native_norm(torch.eye(3).to_sparse(), 2, [0, 1], True, None),
+    "resize_as_sparse_": lambda torch: (s := torch.eye(3).to_sparse(), torch.resize_as_sparse_(s, torch.eye(4).to_sparse()) is s,
+                                        s.to_dense())[1:],
+    "DLPack's numbers": lambda torch: [(int(d), d.name) for d in __import__(
+        f"{torch.__name__}.utils.dlpack", fromlist=["x"]).DLDeviceType],
+    "torch.types": lambda torch: [__import__(f"{torch.__name__}.types", fromlist=["x"]).Number == (int | float | bool)],
+    "assert_allclose": lambda torch: torch.testing.assert_allclose(torch.ones(2), torch.ones(2) + 1e-5),
+    "assert_allclose, numbers": lambda torch: torch.testing.assert_allclose([1, 2], [1, 2], rtol=1e-3),
+    "not all close": lambda torch: torch.testing.assert_allclose(torch.ones(2), torch.zeros(2)),
+    "writing to what was saved": lambda torch: _mutated(torch),
+    "no budget": lambda torch: torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False),
+    "device states": lambda torch: __import__(f"{torch.__name__}.utils.checkpoint", fromlist=["x"]).get_device_states(torch.ones(2)),
+    "a version": lambda torch: [torch.serialization.check_module_version_greater_or_equal(__import__("numpy"), v) for v in ((1, 2), (99, 0))],
+    "a malformed version": lambda torch: torch.serialization.check_module_version_greater_or_equal(torch.version, ("a", 0)),
+    "storages by name": lambda torch: (torch.serialization.StorageType("FloatStorage").dtype, torch.serialization.get_default_load_endianness(),
+                                       torch.serialization.get_default_mmap_options()),
+    "a wrong order of bytes": lambda torch: torch.serialization.set_default_load_endianness(3),
+    "a wrong way to map": lambda torch: torch.serialization.set_default_mmap_options(99),
+    "gradcheck of sparse": lambda torch: [torch.sparse.as_sparse_gradcheck(torch.autograd.gradcheck)(
+        f, (torch.eye(3, dtype=torch.float64).to_sparse().requires_grad_(),), masked=True)
+        for f in (lambda x: torch.sparse.sum(x * x), lambda x: x * 3, lambda x: x.to_dense().sin())],
     "apply": lambda torch: (x := torch.arange(3.0), x.apply_(lambda v: v * 2), x._version),
     "apply to a view": lambda torch: (x := torch.arange(6.0).view(2, 3), x.t()[1].apply_(lambda v: -1), x),
     "apply to bools": lambda torch: torch.tensor([True, False]).apply_(lambda v: not v),
@@ -108,6 +179,21 @@ PROGRAMS = Table({
         torch.nn.functional.boolean_dispatch("f", 1, False, lambda *a, **k: "yes", lambda *a, **k: "no", "m", "n")(*a, **k)
         for a, k in (((1, True), {}), ((1,), {}), ((1,), {"f": True}))],
 })  # fmt: skip
+
+
+def _mutated(torch):
+    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+        x = torch.ones(2, 3, requires_grad=True)
+        y = x.clone()
+        total = (y**2).sum()
+        y.sin_()
+        total.backward()
+    return x.grad
+
+
+@pytest.mark.parametrize("options", [{"a": "float32"}, {"scale": "BlockWise1x32"}], ids=str)
+def test_scales_that_do_not_fit_are_refused(options: dict) -> None:
+    same(lambda torch: _scaled(torch, **options), message=False)
 
 
 @programs(PROGRAMS)

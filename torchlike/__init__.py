@@ -22,8 +22,10 @@ from torchlike._src.tensor import (
     install as _install,
     layouts as _layouts,
     legacy as _legacy,
+    method_forms as _method_forms,
     python_functions as _python_functions,
     random_functions as _random_functions,
+    removed as _removed,
     representation as _representation,
     return_types as return_types,
     shapes as _shapes,
@@ -40,6 +42,7 @@ from torchlike._src.tensor.core import (
 _install.install()
 _sparse.install()
 
+from torchlike._src import streams as _streams
 from torchlike._src.autograd import backward as _backward
 from torchlike._src.autograd.modes import (
     enable_grad as enable_grad,
@@ -52,6 +55,11 @@ from torchlike._src.autograd.modes import (
     no_grad as no_grad,
     set_anomaly_enabled as set_anomaly_enabled,
     set_grad_enabled as set_grad_enabled,
+)
+from torchlike._src.control_flow import cond as cond
+from torchlike._src.engine.errors import (
+    AcceleratorError as AcceleratorError,
+    OutOfMemoryError as OutOfMemoryError,
 )
 from torchlike._src.explain import (
     eager as eager,
@@ -80,6 +88,10 @@ from torchlike._src.settings import (
     set_num_threads as set_num_threads,
     set_warn_always as set_warn_always,
     use_deterministic_algorithms as use_deterministic_algorithms,
+)
+from torchlike._src.streams import (
+    Event as Event,
+    Stream as Stream,
 )
 from torchlike._src.tensor.autocast import (
     autocast_decrement_nesting as autocast_decrement_nesting,
@@ -173,8 +185,8 @@ has_lapack = has_spectral = True
 has_mkl = has_openmp = False
 
 _SUBMODULES = frozenset(
-    """accelerator amp autograd backends compiler cuda fft func linalg masked multiprocessing nn optim serialization signal sparse
-    special storage testing utils vision""".split()
+    """accelerator amp autograd backends compiler cpu cuda fft func futures linalg masked multiprocessing nn optim overrides
+    serialization signal sparse special storage testing types utils vision""".split()
 )
 #: Names that live in submodules which are only imported when somebody asks.
 _ELSEWHERE = {
@@ -182,8 +194,8 @@ _ELSEWHERE = {
     "FloatStorage": "storage", "IntStorage": "storage", "LongStorage": "storage", "ShortStorage": "storage",
     "UntypedStorage": "storage", "TypedStorage": "storage", "typename": "nn.modules._names",
     "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "compile": "compiler",
-    "vmap": "func", "ops": "_ops", "autocast": "amp", "GradScaler": "amp", "_amp_update_scale_": "amp.grad_scaler",
-    "_amp_foreach_non_finite_check_and_unscale_": "amp.grad_scaler",
+    "vmap": "func", "ops": "_ops", "Future": "futures", "get_device_module": "accelerator", "autocast": "amp", "GradScaler": "amp",
+    "_amp_update_scale_": "amp.grad_scaler", "_amp_foreach_non_finite_check_and_unscale_": "amp.grad_scaler",
 }  # fmt: skip
 
 

@@ -4,9 +4,15 @@ Files are torch's own: what real torch writes loads here, and the other way roun
 ``torchlike._src.formats``.
 """
 
+import contextlib
+import enum
+import mmap as mmap_module
 import os
 import pickle
+import sys
+import tempfile
 import warnings
+from collections.abc import Iterator, Sequence
 from typing import IO, Any, BinaryIO
 
 from torchlike._src import atomic
@@ -14,22 +20,163 @@ from torchlike._src.formats import allowed, legacy, zipformat
 from torchlike._src.formats.allowed import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from torchlike._src.formats.archive import is_archive
 from torchlike._src.formats.locations import MapLocation, default_restore_location, location_tag
+from torchlike._src.tensor import devices as _devices
 from torchlike._src.tensor.devices import device
+from torchlike.storage import BY_DTYPE
 
 __all__ = [
-    "add_safe_globals", "clear_safe_globals", "default_restore_location", "get_crc32_options", "get_safe_globals",
-    "get_unsafe_globals_in_checkpoint", "load", "location_tag", "safe_globals", "save", "set_crc32_options",
+    "LoadEndianness", "SourceChangeWarning", "StorageType", "add_safe_globals", "check_module_version_greater_or_equal",
+    "clear_safe_globals", "default_restore_location", "get_crc32_options", "get_default_load_endianness",
+    "get_default_mmap_options", "get_safe_globals", "get_unsafe_globals_in_checkpoint", "load", "location_tag", "mkdtemp",
+    "normalize_storage_type", "safe_globals", "save", "set_crc32_options", "set_default_load_endianness",
+    "set_default_mmap_options", "validate_cuda_device",
 ]  # fmt: skip
 
 DEFAULT_PROTOCOL = 2
 FileLike = str | os.PathLike[str] | IO[bytes]
 
+BY_NAME = {cls.__name__: cls for cls in BY_DTYPE.values()}
 _TRUE = ("1", "y", "yes", "true")
 _UNSAFE_HINT = (
     "Loading with `weights_only=False` will likely succeed, but it can result in arbitrary code execution: do that "
     "only if you got the file from a trusted source."
 )
 _checksums = True
+_endianness: "LoadEndianness | None" = None
+
+
+class SourceChangeWarning(Warning):
+    """What torch once warned with when the source of a saved class had changed."""
+
+
+class LoadEndianness(enum.Enum):
+    """The order of bytes in a file that does not tell."""
+
+    NATIVE = 1
+    LITTLE = 2
+    BIG = 3
+
+
+class StorageType:
+    """The name of a storage's class in a file, where the class itself is not wanted."""
+
+    def __init__(self, name: str) -> None:
+        self._dtype = BY_NAME[name].dtype if name in BY_NAME else None
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype that the name stands for."""
+        return self._dtype
+
+    def __str__(self) -> str:
+        return f"StorageType(dtype={self.dtype})"
+
+
+def get_default_load_endianness() -> LoadEndianness | None:
+    """What `set_default_load_endianness` chose; None: the order of this machine."""
+    return _endianness
+
+
+def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
+    """Choose the order of bytes for files that do not tell it; those that `save` writes do.
+
+    Raises:
+        TypeError: for what is neither a `LoadEndianness` nor None.
+        NotImplementedError: for the order that this machine does not have.
+    """
+    global _endianness
+    if endianness is not None and not isinstance(endianness, LoadEndianness):
+        raise TypeError("Invalid argument type in function set_default_load_endianness")
+    if endianness not in (None, LoadEndianness.NATIVE, LoadEndianness[sys.byteorder.upper()]):
+        raise NotImplementedError(
+            f"files of {endianness.name} byte order that do not say so cannot be loaded here: load and save them with torch, which "
+            "writes the order down"
+        )
+    _endianness = endianness
+
+
+def get_default_mmap_options() -> int:
+    """How `load` maps files with ``mmap=True``: ``mmap.MAP_PRIVATE``, so that writes do not reach them."""
+    return mmap_module.MAP_PRIVATE
+
+
+class set_default_mmap_options:
+    """How `load` is to map files with ``mmap=True``; a function and a context. There is one way here, ``mmap.MAP_PRIVATE``.
+
+    Raises:
+        ValueError: for another number than ``mmap.MAP_PRIVATE`` or ``mmap.MAP_SHARED``.
+        NotImplementedError: for ``mmap.MAP_SHARED``.
+    """
+
+    def __init__(self, flags: int) -> None:
+        if flags not in (mmap_module.MAP_PRIVATE, mmap_module.MAP_SHARED):
+            raise ValueError(
+                "Invalid argument in function set_default_mmap_options, expected mmap.MAP_PRIVATE or mmap.MAP_SHARED, but got "
+                f"{flags}"
+            )
+        if flags == mmap_module.MAP_SHARED:
+            raise NotImplementedError(
+                "mmap.MAP_SHARED is not supported: a tensor that is written to gets new memory, not the file's. Save it again, or "
+                "use torch.from_file(shared=True)"
+            )
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@contextlib.contextmanager
+def mkdtemp() -> Iterator[str]:
+    """A folder that is gone when the context ends."""
+    with tempfile.TemporaryDirectory() as path:
+        yield path
+
+
+def normalize_storage_type(storage_type: Any) -> Any:
+    """A class of storages by its path under ``torch``."""
+    return BY_NAME[storage_type.__name__]
+
+
+def check_module_version_greater_or_equal(module: Any, req_version_tuple: Sequence[Any], error_if_malformed: bool = True) -> bool:
+    """Whether a module is at least of a version.
+
+    Args:
+        module: with ``__version__``, such as ``"1.2.3"``.
+        req_version_tuple: numbers, or what else the parts are.
+        error_if_malformed: raise RuntimeError, or else warn, where the version cannot be compared.
+    """
+    try:
+        parts = zip(req_version_tuple, module.__version__.split("."), strict=False)
+        return tuple([type(wanted)(part) for wanted, part in parts]) >= tuple(req_version_tuple)
+    except Exception as error:
+        message = (
+            f"'{module.__name__}' module version string is malformed '{module.__version__}' and cannot be compared with tuple "
+            f"{req_version_tuple}"
+        )
+        if error_if_malformed:
+            raise RuntimeError(message) from error
+        warnings.warn(f"{message}, but continuing assuming that requirement is met", stacklevel=2)
+        return True
+
+
+def validate_cuda_device(location: str) -> int:
+    """The number of the GPU that a file names.
+
+    Raises:
+        RuntimeError: if it is not there.
+    """
+    if not _devices.count("cuda"):
+        raise RuntimeError(
+            "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are running on a "
+            "CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
+        )
+    index = device(location).index or 0
+    if index >= _devices.count("cuda"):
+        raise RuntimeError(
+            f"Attempting to deserialize object on CUDA device {index} but torch.cuda.device_count() is {_devices.count('cuda')}. "
+            "Please use torch.load with map_location to map your storages to an existing device."
+        )
+    return index
 
 
 def get_crc32_options() -> bool:

@@ -135,7 +135,14 @@ class TypedStorage:
 
     dtype: dtypes.dtype
 
-    def __init__(self, *args: Any, wrap_storage: UntypedStorage | None = None, dtype: Any = None, **_: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        device: Any = None,
+        dtype: Any = None,
+        wrap_storage: UntypedStorage | None = None,
+        _internal: bool = False,
+    ) -> None:
         if dtype is not None:
             self.dtype = dtype
         if wrap_storage is None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.differential import agree
+from tests.programs import Table, programs, same
 
 #: torch says once a process that its CSR is in beta, and that invariants are not checked.
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse")
@@ -119,3 +120,33 @@ def test_the_values_share_their_memory() -> None:
         return [s.to_dense(), v]
 
     agree(program)
+
+
+@programs(Table({
+    **{f"{name} in {layout}": lambda torch, name=name, args=args, layout=layout: getattr(torch, name)(
+        *args, layout=getattr(torch, layout)) for layout in ("sparse_coo", "sparse_csr") for name, args in {
+        "rand": (2, 2), "randn": (2, 2), "full": ((2, 2), 3.0), "eye": (2,), "arange": (3,), "linspace": (0, 1, 3), "randperm": (3,),
+        "randint": (3, (2,)), "ones": (2, 2), "zeros": (2, 2), "tril_indices": (2, 2)}.items()
+        if (name, layout) not in (("ones", "sparse_csr"), ("full", "sparse_csr"), ("randn", "sparse_csr"))},
+    **{f"{name} of {layout}": lambda torch, name=name, args=args, layout=layout: getattr(torch, name)(
+        torch.eye(3).to_sparse(layout=getattr(torch, layout)), *args) for layout in ("sparse_coo", "sparse_csr") for name, args in {
+        "randn_like": (), "ones_like": (), "full_like": (2.0,), "zeros_like": ()}.items()},
+    "a dense one like a sparse one": lambda torch: torch.rand_like(torch.eye(3).to_sparse(), layout=torch.strided),
+    "new_full of coo": lambda torch: torch.eye(3).to_sparse().new_full((2,), 3.0),
+    "new_full, dense": lambda torch: torch.eye(3).to_sparse().new_full((2,), 3.0, layout=torch.strided),
+    "new_ones of coo": lambda torch: torch.eye(3).to_sparse().new_ones(2),
+    "new_zeros, sparse": lambda torch: torch.ones(3).new_zeros(2, 2, layout=torch.sparse_coo),
+}))  # fmt: skip
+def test_a_layout_is_made_or_refused_as_in_torch(program) -> None:
+    def parts(torch):
+        made = program(torch)
+        return made if made.layout == torch.strided else (str(made.layout), made._nnz(), made.to_dense())
+
+    same(lambda torch: _kind_of_error(parts, torch), strides=False)
+
+
+def _kind_of_error(parts, torch):
+    try:
+        return parts(torch)
+    except RuntimeError:  # torch has NotImplementedError for some, which is one, and a message about its kernels
+        return "refused"

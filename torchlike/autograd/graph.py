@@ -1,12 +1,14 @@
 """``torch.autograd.graph``: the nodes of the tape, and hooks on several gradients or on what is saved."""
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from torchlike._src.autograd.backward import GradientEdge as GradientEdge, current, gradient_edge as get_gradient_edge
 from torchlike._src.autograd.saving import (
+    allow_mutation_on_saved_tensors as allow_mutation_on_saved_tensors,
     disable_saved_tensors_hooks as disable_saved_tensors_hooks,
     save_on_cpu as save_on_cpu,
     saved_tensors_hooks as saved_tensors_hooks,
@@ -15,8 +17,8 @@ from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.tape import GradNode as Node, RemovableHandle
 
 __all__ = [
-    "GradientEdge", "Node", "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version", "register_multi_grad_hook",
-    "save_on_cpu", "saved_tensors_hooks",
+    "GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge",
+    "increment_version", "region_activation_memory_budget", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks",
 ]  # fmt: skip
 
 
@@ -80,3 +82,19 @@ def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
     """Tell autograd that the memory of a tensor was written to by means it does not see."""
     for t in [tensor] if isinstance(tensor, Tensor) else tensor:
         t._counter().version += 1
+
+
+@contextlib.contextmanager
+def region_activation_memory_budget(budget: float) -> Iterator[None]:
+    """How much of the activations ``torch.compile`` may keep, from 0 to 1. XLA decides for itself: only the number is checked.
+
+    Raises:
+        ValueError: for a number outside of [0, 1].
+    """
+    if not 0.0 <= budget <= 1.0:
+        raise ValueError(f"activation memory budget must be within [0, 1], got {budget}")
+    yield
+
+
+def set_warn_on_accumulate_grad_stream_mismatch(enabled: bool) -> None:
+    """Whether to warn of gradients from another stream: there are none here, since XLA orders its own work."""

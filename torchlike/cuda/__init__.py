@@ -1,23 +1,60 @@
 """``torch.cuda``: JAX's GPUs under torch's names."""
 
-import contextlib
 import importlib
-from collections.abc import Iterator
 from typing import Any
 
 from torchlike._src import engine
-from torchlike._src.engine import memory
-from torchlike._src.random.generator import default_generator, manual_seed
-from torchlike._src.tensor import devices as _devices
+from torchlike._src.engine import memory as _host_memory
+from torchlike._src.engine.errors import AcceleratorError as AcceleratorError, OutOfMemoryError as OutOfMemoryError
+from torchlike._src.random.generator import default_generator
+from torchlike._src.tensor import devices as _devices, legacy as _legacy
+from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.devices import device as _device
+from torchlike.cuda import memory as memory, random as random, streams as streams
+from torchlike.cuda.memory import (
+    STATISTICS as _STATISTICS,
+    get_allocator_backend as get_allocator_backend,
+    host_memory_stats as host_memory_stats,
+    host_memory_stats_as_nested_dict as host_memory_stats_as_nested_dict,
+    max_memory_cached as max_memory_cached,
+    memory_cached as memory_cached,
+    memory_stats as memory_stats,
+    memory_stats_as_nested_dict as memory_stats_as_nested_dict,
+    memory_summary as memory_summary,
+)
+from torchlike.cuda.random import (
+    get_rng_state as get_rng_state,
+    get_rng_state_all as get_rng_state_all,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    manual_seed_all as manual_seed_all,
+    seed as seed,
+    seed_all as seed_all,
+    set_rng_state as set_rng_state,
+    set_rng_state_all as set_rng_state_all,
+)
+from torchlike.cuda.streams import (
+    Event as Event,
+    Stream as Stream,
+    StreamContext as StreamContext,
+    current_stream as current_stream,
+    default_stream as default_stream,
+    set_stream as set_stream,
+    stream as stream,
+)
 
 __all__ = [
-    "current_device", "device", "device_count", "empty_cache", "get_device_name", "get_device_properties", "init",
-    "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",
-    "mem_get_info", "memory_allocated", "memory_reserved", "reset_peak_memory_stats", "set_device", "synchronize",
+    "AcceleratorError", "CudaError", "Event", "OutOfMemoryError", "Stream", "StreamContext", "can_device_access_peer", "check_error",
+    "cudaStatus", "current_device", "current_stream", "default_stream", "device", "device_count", "device_of", "empty_cache",
+    "get_allocator_backend", "get_arch_list", "get_device_capability", "get_device_name", "get_device_properties",
+    "get_gencode_flags", "get_rng_state", "get_rng_state_all", "has_half", "has_magma", "host_memory_stats",
+    "host_memory_stats_as_nested_dict", "init", "initial_seed", "ipc_collect", "is_available", "is_bf16_supported",
+    "is_current_stream_capturing", "is_initialized", "is_tf32_supported", "manual_seed", "manual_seed_all", "max_memory_allocated",
+    "max_memory_cached", "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_cached", "memory_reserved",
+    "memory_stats", "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_memory_stats",
+    "reset_max_memory_allocated", "reset_max_memory_cached", "reset_peak_memory_stats", "seed", "seed_all", "set_device",
+    "set_rng_state", "set_rng_state_all", "set_stream", "stream", "synchronize",
 ]  # fmt: skip
-
-manual_seed_all = manual_seed
 
 
 def is_available() -> bool:
@@ -131,9 +168,12 @@ def reset_peak_memory_stats(device: Any = None) -> None:
     """JAX keeps one peak for the whole process; it cannot be reset."""
 
 
+reset_max_memory_allocated = reset_max_memory_cached = reset_accumulated_memory_stats = reset_peak_memory_stats
+
+
 def empty_cache() -> None:
     """Give memory that is not in use back to the system."""
-    memory.trim()
+    _host_memory.trim()
 
 
 def synchronize(device: Any = None) -> None:
@@ -146,23 +186,88 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
     return is_available()
 
 
-def get_rng_state(device: Any = None) -> Any:
-    """The state of the one generator there is."""
-    return default_generator.get_state()
+def is_tf32_supported() -> bool:
+    """Whether the GPU has TensorFloat-32: from compute capability 8.0 on."""
+    return is_available() and get_device_capability() >= (8, 0)
 
 
-def set_rng_state(new_state: Any, device: Any = None) -> None:
-    """Set the state of the one generator there is."""
-    default_generator.set_state(new_state)
+def get_arch_list() -> list[str]:
+    """Empty: XLA compiles for the GPU that is there."""
+    return []
 
 
-@contextlib.contextmanager
-def stream(stream: Any) -> Iterator[None]:
-    """XLA orders its own work: streams are accepted and change nothing."""
-    yield
+def get_gencode_flags() -> str:
+    """Empty: XLA compiles for the GPU that is there."""
+    return ""
+
+
+def can_device_access_peer(device: Any, peer_device: Any) -> bool:
+    """Whether XLA copies directly between two different GPUs of this process: it does."""
+    first, second = (_devices.place_of(_device("cuda", d) if isinstance(d, int) else _device(d)) for d in (device, peer_device))
+    return first is not second
+
+
+def ipc_collect() -> None:
+    """Nothing to collect: JAX shares no GPU memory with other processes."""
+
+
+def is_current_stream_capturing() -> bool:
+    """False: there are no graphs to capture; a step is one program anyway."""
+    return False
+
+
+class device_of(device):
+    """A context in which ``"cuda"`` means the GPU of a tensor; another tensor changes nothing."""
+
+    def __init__(self, obj: Any) -> None:
+        self.index = obj.get_device() if getattr(obj, "is_cuda", False) else None
+
+
+class CudaError(RuntimeError):
+    """An error of CUDA's runtime, by its number."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"CUDA error {code}")
+
+
+class cudaStatus:
+    """Numbers of CUDA's runtime."""
+
+    SUCCESS: int = 0
+    ERROR_NOT_READY: int = 34
+
+
+def check_error(res: int) -> None:
+    """Raise `CudaError` unless a number says success."""
+    if res != cudaStatus.SUCCESS:
+        raise CudaError(res)
+
+
+class _OnGpu(type):
+    """The class of ``torch.cuda.FloatTensor`` and its like."""
+
+    dtype: Any
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor) and instance.is_cuda and instance.dtype is cls.dtype
+
+    def __call__(cls, *args: Any) -> Tensor:
+        if not is_available():
+            raise TypeError(f"type torch.cuda.{cls.__name__} not available. Torch not compiled with CUDA enabled.")
+        return _legacy.TYPED[cls.__name__](*args).cuda()
+
+
+globals().update(
+    {name: _OnGpu(name, (), {"dtype": made.dtype, "__module__": "torch.cuda"})
+     for name, made in _legacy.TYPED.items() if made.dtype.name[:4] not in ("uint", "comp") or made.dtype.name == "uint8"}  # type: ignore[attr-defined]
+)  # fmt: skip
+has_half = True
+has_magma = False
 
 
 def __getattr__(name: str) -> Any:
+    if name == "default_generators":  # when it is asked for: counting GPUs starts JAX
+        return tuple([default_generator] * device_count())
     if name == "amp":  # stands above this module
         return importlib.import_module("torchlike.cuda.amp")
-    raise AttributeError(f"module 'torchlike.cuda' has no attribute {name!r}")
+    raise AttributeError(f"module 'torch.cuda' has no attribute {name!r}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import torchlike as torch
 from torchlike._src.operators.registry import ops
+from torchlike._src.operators.scaled_matmul import ScalingType as ScalingType, SwizzleType as SwizzleType
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.install import public_names
 from torchlike.nn._multi_head_attention import (
@@ -20,6 +21,16 @@ from torchlike.nn._multi_head_attention import (
 
 _PREFIX = "nn.functional."
 globals().update({name.removeprefix(_PREFIX): fn for name, fn in public_names().items() if name.startswith(_PREFIX)})
+
+
+#: Those of `torch.overrides`, which stands above; looked up when they are asked for.
+_OVERRIDES = ("handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OVERRIDES:
+        return getattr(torch.overrides, name)
+    raise AttributeError(f"module 'torch.nn.functional' has no attribute {name!r}")
 
 
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:

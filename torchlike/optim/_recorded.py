@@ -17,6 +17,7 @@ import torchlike as torch
 from torchlike._src.engine import stored
 from torchlike._src.tensor import Tensor, dispatch
 from torchlike._src.tensor.creation import on_place
+from torchlike._src.tensor.refusals import NotStrided
 from torchlike.optim._rule import Array, Rule, Single, Zeros, advance, transformation
 from torchlike.optim.optimizer import (
     Optimizer,
@@ -37,6 +38,10 @@ class Cohort(NamedTuple):
     size: int
     slots: tuple[str, ...]
     numbers: int
+
+
+class _SparseGradient(Exception):
+    """A gradient is sparse: the step has to be taken parameter by parameter."""
 
 
 class Work(NamedTuple):
@@ -77,6 +82,9 @@ class RecordedOptimizer(Optimizer):
         "capturable": False,
         "differentiable": False,
     }
+    #: One parameter's step from a sparse gradient; None: refused.
+    _sparse_step: ClassVar[Any] = None
+    _instead_of_sparse: ClassVar[str] = ""
     #: Options that the constructor does not have.
     _fixed: ClassVar[dict[str, Any]] = {}
 
@@ -136,10 +144,13 @@ class RecordedOptimizer(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        if self.__dict__.get("found_inf") is None:
-            self._record()
-        else:
+        if self.__dict__.get("found_inf") is not None:
             self._record_unless(self.found_inf, self.__dict__.get("grad_scale"))
+        else:
+            try:
+                self._record()
+            except (NotStrided, _SparseGradient):
+                self._record_with_sparse()
         dispatch.boundary("optimizer.step")
         return loss
 
@@ -156,6 +167,8 @@ class RecordedOptimizer(Optimizer):
         for group in self.param_groups:
             stateful = self._counts_steps or bool(self.rule.slots(group, (1,)))
             for p in group["params"]:
+                if p._grad is not None and p._grad._layout is not None:
+                    return False
                 if p._grad is not None and stateful:
                     state = self.state.get(p)
                     if not state or None in state.values():
@@ -194,6 +207,32 @@ class RecordedOptimizer(Optimizer):
                 if steps:
                     dispatch.assign(steps[1:], [steps[0]._value()] * (len(steps) - 1))
                     self._clocks[position] = Clock(steps, _versions(steps), None)
+
+    def _record_with_sparse(self) -> None:
+        """A step in which some gradients are sparse: these are taken one by one, the others as always."""
+        found = [
+            (p, p._grad, group)
+            for group in self.param_groups
+            for p in group["params"]
+            if p._grad is not None and p._grad.is_sparse
+        ]
+        if any(p._layout is not None for group in self.param_groups for p in group["params"]):
+            raise NotImplementedError(
+                f"{type(self).__name__} does not take sparse parameters: optimize their values, and make the sparse tensor of them in "
+                "forward; or optimize .to_dense()"
+            )
+        if not found or self._sparse_step is None:
+            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients{self._instead_of_sparse}")
+        with torch.no_grad():
+            for p, grad, group in found:
+                self._sparse_step(p, -grad if group["maximize"] else grad, group, self.state[p])
+        for p, _, _ in found:
+            p._grad = None
+        try:
+            self._record()
+        finally:
+            for p, grad, _ in found:
+                p._grad = grad
 
     def _record(self) -> None:
         rule = self.rule
@@ -268,6 +307,8 @@ class RecordedOptimizer(Optimizer):
             grad = p._grad
             if grad is None:
                 continue
+            if grad._layout is not None:  # before its state is made, which is another
+                raise _SparseGradient
             if shaped:
                 slots = tuple(rule.slots(group, tuple(p.shape)))
             state = all_states[p] if stateful else {}

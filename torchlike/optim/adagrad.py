@@ -6,6 +6,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
+import torchlike as torch
+from torchlike._src.tensor import Tensor
 from torchlike.optim._recorded import RecordedOptimizer, check_lr, check_nonnegative, forbid_together
 from torchlike.optim._rule import Rule, Scalar, switches
 from torchlike.optim.optimizer import ParamsT
@@ -67,6 +69,17 @@ class Adagrad(RecordedOptimizer):
         _leaf,
     )
     _upgrades: ClassVar[dict[str, Any]] = {"foreach": None, "maximize": False, "differentiable": False, "fused": None}
+
+    def _sparse_step(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:  # type: ignore[override]
+        """The rows that have a gradient move, by their own sums."""
+        if group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        state["step"] += 1
+        lr = float(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
+        grad = grad.coalesce()
+        state["sum"].add_(grad.pow(2))
+        root = state["sum"].sparse_mask(grad)._values().sqrt_().add_(group["eps"])
+        p.add_(torch.sparse_coo_tensor(grad._indices(), grad._values() / root, grad.shape), alpha=-lr)
 
     def __init__(
         self,

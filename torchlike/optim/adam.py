@@ -100,6 +100,7 @@ class Adam(RecordedOptimizer):
         https://openreview.net/forum?id=ryQu7f-RZ (AMSGrad); arithmetic as PyTorch.
     """
 
+    _instead_of_sparse = ", please consider SparseAdam instead"
     rule = Rule(AdamState, _slots, _numbers, _flags, _coefficients, _leaf)
     _upgrades: ClassVar[dict[str, Any]] = {
         "amsgrad": False,

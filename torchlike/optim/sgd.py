@@ -5,6 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 
+from torchlike._src.tensor import Tensor
 from torchlike.optim._recorded import RecordedOptimizer, check_lr, check_nonnegative, forbid_together
 from torchlike.optim._rule import Options, Rule, Scalar, switches
 from torchlike.optim.optimizer import ParamsT
@@ -85,6 +86,21 @@ class SGD(RecordedOptimizer):
         "differentiable": False,
         "fused": False,
     }
+
+    def _sparse_step(self, p: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:  # type: ignore[override]
+        """The rows that have a gradient move; a momentum is kept of the rows that had one so far."""
+        if group["weight_decay"] != 0:
+            grad = grad.add(p, alpha=group["weight_decay"])
+        momentum = group["momentum"]
+        if momentum != 0:
+            buffer = state.get("momentum_buffer")
+            if buffer is None:
+                buffer = grad.clone().detach()
+            else:
+                buffer = buffer.mul(momentum).add(grad, alpha=1 - group["dampening"])
+            state["momentum_buffer"] = buffer
+            grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
+        p.add_(grad, alpha=-float(group["lr"]))
 
     def __init__(
         self,

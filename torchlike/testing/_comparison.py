@@ -1,6 +1,7 @@
 """`assert_close`: nested structures of tensors, arrays and numbers, equal up to a tolerance that fits their dtype."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -255,3 +256,32 @@ def _arrays(a: np.ndarray, b: np.ndarray, rtol: float, atol: float, options: _Op
 def _greatest(difference: np.ndarray) -> str:
     index = np.unravel_index(int(np.argmax(difference)), difference.shape)
     return f"{difference[index].item()} at index {tuple(int(i) for i in index)}"
+
+
+#: What `assert_allclose` allowed: (relative, absolute).
+_OLD_TOLERANCES = {"float16": (1e-3, 1e-3), "float32": (1e-4, 1e-5), "float64": (1e-5, 1e-8)}
+
+
+def assert_allclose(
+    actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True, msg: str = ""
+) -> None:
+    """`assert_close` as it was before torch 1.12: no check of dtype, device or strides, and tolerances of its own; deprecated.
+
+    Raises:
+        AssertionError: if they differ.
+        ValueError: if one tolerance is given without the other.
+    """
+    warnings.warn(
+        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please use "
+        "`torch.testing.assert_close()` instead.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    actual, expected = (t if isinstance(t, torch.Tensor) else torch.tensor(t) for t in (actual, expected))
+    if rtol is None and atol is None:
+        found = [_OLD_TOLERANCES.get(t.dtype.name, (0.0, 0.0)) for t in (actual, expected)]
+        rtol, atol = max(r for r, _ in found), max(a for _, a in found)
+    assert_close(
+        actual, expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_device=True, check_dtype=False, check_stride=False,
+        msg=msg or None,
+    )  # fmt: skip

@@ -19,8 +19,9 @@ from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.dispatch import Kernel, record
 
 __all__ = [
-    "CheckpointError", "CheckpointFunction", "check_backward_validity", "checkpoint", "checkpoint_sequential", "detach_variable",
-    "noop_context_fn", "set_checkpoint_early_stop",
+    "CheckpointError", "CheckpointFunction", "DefaultDeviceType", "check_backward_validity", "checkpoint", "checkpoint_sequential",
+    "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop",
+    "set_device_states",
 ]  # fmt: skip
 
 
@@ -44,6 +45,51 @@ def noop_context_fn() -> tuple[Any, Any]:
 def set_checkpoint_early_stop(enable: bool) -> Any:
     """Kept for scripts that ask: recomputation never does more than is needed, since what nobody reads is not computed."""
     yield
+
+
+_debug: bool | None = None
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Any:
+    """Within this context, ``debug`` of `checkpoint` is what is given here; None leaves it."""
+    global _debug
+    before, _debug = _debug, enabled
+    try:
+        yield
+    finally:
+        _debug = before
+
+
+class DefaultDeviceType:
+    """The type of device that `checkpoint` takes generators from where no argument tells: ``"cuda"``, unless set."""
+
+    _default_device_type = "cuda"
+
+    @staticmethod
+    def set_device_type(device: str = "cuda") -> None:
+        """Choose the type."""
+        DefaultDeviceType._default_device_type = device
+
+    @staticmethod
+    def get_device_type() -> str:
+        """The type that is chosen; the accelerator's, if it was not."""
+        if DefaultDeviceType._default_device_type == "cuda" and not torch.cuda.is_available():
+            found = torch.accelerator.current_accelerator()
+            return "cpu" if found is None else found.type
+        return DefaultDeviceType._default_device_type
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
+    """The numbers of the accelerators that tensors among ``args`` are on, and the state of the generator for each."""
+    found = {t.get_device() for t in jax.tree_util.tree_leaves(args) if isinstance(t, Tensor) and t.device.type != "cpu"}
+    return sorted(found), [torch.get_rng_state() for _ in found]
+
+
+def set_device_states(devices: Sequence[int], states: Sequence[Tensor], *, device_type: str | None = None) -> None:
+    """Set the state of the generator, of which there is one for all devices, to what `get_device_states` gave."""
+    for state in states:
+        torch.set_rng_state(state)
 
 
 def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -135,6 +181,7 @@ def checkpoint(
         )
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
+    debug = debug if _debug is None else _debug
     if use_reentrant:
         if kwargs:
             raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))

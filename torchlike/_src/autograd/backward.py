@@ -242,9 +242,15 @@ def as_tensor(g: Any, create_graph: bool) -> Tensor:
     return g if isinstance(g, Tensor) else _new(g)
 
 
+def _carry(t: Tensor, create_graph: bool) -> Any:
+    """A gradient as a pass carries it: by its value, unless it has a history or is sparse."""
+    return t if create_graph or t._layout is not None else t._value()
+
+
 def _add(a: Any, b: Any) -> Any:
-    if isinstance(a, Tensor):
-        return a + b
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        a, b = as_tensor(a, True), as_tensor(b, True)
+        return b + a if a._layout is not None and b._layout is None else a + b  # sparse tensors are added to dense ones
     return record(_add_kernel(), (_new(a), _new(b), 1))._storage.value
 
 
@@ -443,7 +449,7 @@ def _run_hooks(node: GradNode, cotangents: list[Any], create_graph: bool) -> lis
         given = tuple([None if ct is None else as_tensor(ct, create_graph) for ct in cotangents])
         for hook in list(node.pre_hooks.values()):
             given = _replaced(hook, hook(given), given)
-        cotangents = [None if t is None else t if create_graph else t._value() for t in given]
+        cotangents = [None if t is None else _carry(t, create_graph) for t in given]
     return cotangents
 
 
@@ -483,7 +489,7 @@ def _run_post_hooks(node: GradNode, made: Sequence[Any], cotangents: list[Any], 
     given = tuple([None if g is None else as_tensor(g, create_graph) for g in cotangents])
     for hook in list((node.post_hooks or {}).values()):
         grads = _replaced(hook, hook(grads, given), grads)
-    return [None if g is None else g if create_graph else g._value() for g, i in zip(grads, places, strict=True) if i is not None]
+    return [None if g is None else _carry(g, create_graph) for g, i in zip(grads, places, strict=True) if i is not None]
 
 
 def _check_nan(node: GradNode, made: Sequence[Any]) -> None:
@@ -514,7 +520,7 @@ def _deliver(leaf: Tensor, g: Any, create_graph: bool, accumulate: bool, collect
             answer = hook(t)
             if answer is not None:
                 t = _checked(hook, answer, t)
-        g = t if create_graph else t._value()
+        g = _carry(t, create_graph)
     for i in wanted.get((id(leaf), -1), ()):
         collected[i] = g
     if not accumulate:
@@ -524,14 +530,16 @@ def _deliver(leaf: Tensor, g: Any, create_graph: bool, accumulate: bool, collect
         given: tuple[Any, ...] = (as_tensor(g, create_graph),)
         for hook in list(node.pre_hooks.values()):
             given = _replaced(hook, hook(given), given)
-        g = given[0] if create_graph else given[0]._value()
+        g = _carry(given[0], create_graph)
+    if leaf._grad_dtype != "own":
+        g = _in_grad_dtype(leaf, g, create_graph)
     old = leaf._grad
     if old is None:
-        leaf._grad = g if create_graph else _new(g)
+        leaf._grad = as_tensor(g, create_graph)
         if leaf._geometry is not None and is_dense(leaf._aval().shape, leaf._geometry[0]):
             leaf._grad._set_strides(leaf._geometry[0])
-    elif create_graph:
-        leaf._grad = old + g
+    elif create_graph or old._layout is not None or isinstance(g, Tensor):
+        leaf._grad = _add(old, g)
     else:
         old._assign(record(_add_kernel(), (old.detach() if old._requires_grad else old, _new(g), 1)))
     if node is not None and node.post_hooks:
@@ -540,6 +548,12 @@ def _deliver(leaf: Tensor, g: Any, create_graph: bool, accumulate: bool, collect
     if leaf._after_hooks:
         for hook in list(leaf._after_hooks.values()):
             hook(leaf)
+
+
+def _in_grad_dtype(leaf: Tensor, g: Any, create_graph: bool) -> Any:
+    """A gradient in the dtype that was asked for with `Tensor.grad_dtype`; None takes any."""
+    wanted = leaf._grad_dtype
+    return g if wanted is None else _carry(as_tensor(g, create_graph).to(wanted), create_graph)
 
 
 def _sequence(gradients: Any, n: int) -> list[Any]:

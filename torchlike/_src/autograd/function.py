@@ -166,7 +166,7 @@ class FunctionNode(GradNode):
             k = next(places) if tensor else -1
             if wanted is not None:
                 g = self._fitting(g, wanted, k)
-                found.append(None if g is None else g if create_graph else g.detach()._value())
+                found.append(None if g is None else g if create_graph else _detached(g))
         return found
 
     def _fitting(self, g: Any, wanted: Any, k: int) -> Tensor | None:
@@ -181,6 +181,11 @@ class FunctionNode(GradNode):
         if g.dtype is not dtype:
             g = g.real.to(dtype) if g.is_complex() and not dtype.is_complex else g.to(dtype)
         return g
+
+
+def _detached(g: Tensor) -> Any:
+    """A gradient without history; a sparse one stays a tensor."""
+    return g.detach() if g._layout is not None else g.detach()._value()
 
 
 def _refuse_sparse(function: type["Function"], tensors: Sequence[Any]) -> None:

@@ -59,6 +59,25 @@ class disable_saved_tensors_hooks:
         local.recorder.modes["no_saved_hooks"] = self.before
 
 
+class allow_mutation_on_saved_tensors:
+    """Within this context, what was saved for backward may be written to: backward sees the value that was saved.
+
+    Values are never changed here, only replaced, so that nothing has to be cloned: the check of versions is left out.
+    """
+
+    def __enter__(self) -> "allow_mutation_on_saved_tensors":
+        modes = local.recorder.modes
+        if modes.get("may_write"):
+            raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
+        modes["may_write"] = True
+        tape.extras.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        local.recorder.modes["may_write"] = False
+        tape.extras.remove(self)
+
+
 def current_hooks() -> tuple[Pack, Unpack] | None:
     """The innermost pair of hooks in force."""
     hooks = local.recorder.modes.get("saved_hooks")
@@ -95,6 +114,8 @@ def unpacked(hooks: tuple[Pack, Unpack], data: Any, like: Tensor | None = None) 
 def keep_packed(node: GradNode, args: Sequence[Any], made: Sequence[Any]) -> None:
     """Called for each node of an op: hand what torch saves to the hooks in force."""
     hooks = current_hooks()
+    if local.recorder.modes.get("may_write"):
+        node.saved = None
     if hooks is None or not (node.saved or node.trie.call.kernel.saves_results):
         return
     kept: list[tuple[int, Any]] = []  # (which of the arrays that the op read, what the hook made of it)

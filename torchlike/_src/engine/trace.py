@@ -12,9 +12,10 @@ from operator import itemgetter
 from sys import getrefcount
 from typing import Any, TypeVar
 
+import jax
 import numpy as np
 
-from torchlike._src.engine import host, memory, report, tiering
+from torchlike._src.engine import errors, host, memory, report, tiering
 from torchlike._src.engine.program import Call, Program, Pullback, run_one_by_one
 from torchlike._src.engine.value import CPU, Aval, Borrowed, Place, Value, aval
 
@@ -336,6 +337,8 @@ class Recorder:
                     program.run(values, numbers)
                     tiering.ran(program)
                     report.ran(node, reason, program, 0)
+        except jax.errors.JaxRuntimeError as error:
+            errors.raise_as_torch(error, self.place is not CPU)
         finally:
             self.running = -1
 

@@ -66,8 +66,8 @@ scale_gradient.defvjp(lambda x, factor: (x, factor), lambda factor, g: (g * fact
 
 @composite("embedding", method=False)
 def embedding(weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
-    """`nn.functional.embedding` in ATen's order of arguments; ``sparse`` is ignored, gradients are dense."""
-    return ops["_embedding"](weight, indices, padding_idx, scale_grad_by_freq)
+    """`nn.functional.embedding` in ATen's order of arguments."""
+    return ops["_embedding_rows" if sparse else "_embedding"](weight, indices, padding_idx, scale_grad_by_freq)
 
 
 @op("_embedding_renorm", method=False, differentiable=False)
@@ -111,14 +111,14 @@ def functional_embedding(
         max_norm: rows that are used and longer are scaled down in place first.
         norm_type: the norm that is meant.
         scale_grad_by_freq: divide the gradient of a row by how often it is used.
-        sparse: ignored: gradients are dense.
+        sparse: the gradient of ``weight`` is a sparse tensor of the rows that were used.
     Returns:
         Shape ``(*input.shape, D)``.
     """
     padding_idx = _padding(padding_idx, weight.shape[0] if weight.ndim else 0)
     if max_norm is not None:
         renorm_in_place(weight, input, max_norm, norm_type)
-    return ops["_embedding"](weight, input, padding_idx, scale_grad_by_freq)
+    return embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
 
 
 @composite("embedding_renorm_", method=False)

@@ -11,7 +11,17 @@ from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import checked
 
 
-def _row_range(weight: Any, indices: Any, *_: Any) -> None:
+def _row_range(weight: Any, indices: Any, offsets: Any = None, *_: Any) -> None:
+    if isinstance(offsets, np.ndarray) and offsets.size:
+        if offsets[0] != 0:
+            raise RuntimeError(
+                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
+                f"{offsets[0]}"
+            )
+        if offsets[-1] > indices.shape[0]:
+            raise RuntimeError(
+                f"offsets[-1] can not be greater than input's length {indices.shape[0]} but got offsets[-1] of {offsets[-1]}"
+            )
     if isinstance(indices, np.ndarray):
         flat = indices.reshape(-1)
         bad = np.flatnonzero((flat < 0) | (flat >= weight.shape[0]))
@@ -19,6 +29,11 @@ def _row_range(weight: Any, indices: Any, *_: Any) -> None:
             raise RuntimeError(
                 f"Index {bad[0]} of input takes value {flat[bad[0]]} which is not in the valid range [0, {weight.shape[0]})"
             )
+
+
+def _bags(flat: Array, offsets: Array, bags: int) -> Array:
+    """The number of the bag that each index is in."""
+    return jnp.searchsorted(offsets[:bags], jnp.arange(flat.size), side="right") - 1
 
 
 @op("_embedding_bag", method=False, saves=("~weight", "indices", "~per_sample_weights"))
@@ -40,7 +55,7 @@ def _embedding_bag(
         bag = jnp.repeat(jnp.arange(bags), indices.shape[1])
     else:
         bags, flat = offsets.shape[0] - include_last_offset, indices
-        bag = jnp.searchsorted(offsets[:bags], jnp.arange(flat.size), side="right") - 1
+        bag = _bags(flat, offsets, bags)
     rows = lookup(weight, flat)  # (indices, D)
     if scale_grad_by_freq:
         counts = jnp.zeros(weight.shape[0], jnp.int64).at[flat].add(1)
@@ -61,14 +76,76 @@ def _bag_max(rows: Array, bag: Array, kept: Array, bags: int) -> Array:
     """The maximum of each bag, its gradient to the first row that has it; an empty bag gives 0."""
     if rows.shape[0] == 0:
         return jnp.zeros((bags, rows.shape[1]), rows.dtype)
+    first = _first_of_bag(rows, bag, kept, bags)
+    picked = jnp.take_along_axis(rows, jnp.minimum(first, rows.shape[0] - 1), 0)
+    return jnp.where(first < rows.shape[0], picked, 0)
+
+
+def _first_of_bag(rows: Array, bag: Array, kept: Array, bags: int) -> Array:
+    """Where the maximum of each bag is found first, shape ``(bags, D)``; the number of rows where there is none."""
     values = jax.lax.stop_gradient(jnp.where(kept[:, None], rows, -jnp.inf))
     best = jax.ops.segment_max(values, bag, bags)
     numbers = jnp.arange(rows.shape[0])[:, None]
     candidates = jnp.where(kept[:, None] & (values == best[bag]), numbers, rows.shape[0])
-    first = jax.ops.segment_min(candidates, bag, bags)
-    found = first < rows.shape[0]
-    picked = jnp.take_along_axis(rows, jnp.minimum(first, rows.shape[0] - 1), 0)
-    return jnp.where(found, picked, 0)
+    return jnp.minimum(jax.ops.segment_min(candidates, bag, bags), rows.shape[0])
+
+
+_MODES = ("sum", "mean", "max")
+
+
+@op("_bag_facts", method=False, differentiable=False)
+def _bag_facts(
+    weight: Array, indices: Array, offsets: Array, mode: str, include_last_offset: bool, padding_idx: int, placed: bool, zeros: int
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """The bag of each index (nothing, unless ``placed``), how many rows each bag has, and where its maxima are.
+
+    Of sums, which torch does not count, ``zeros`` zeros.
+    """
+    dtype = jnp.promote_types(indices.dtype, offsets.dtype)
+    bags = offsets.shape[0] - include_last_offset
+    bag = _bags(indices, offsets, bags)
+    place = bag.astype(dtype) if placed else jnp.zeros(0, dtype)
+    if mode == "sum":
+        return place, jnp.zeros(zeros, dtype), jnp.zeros(zeros, dtype)
+    kept = indices != padding_idx
+    sizes = jnp.zeros(bags, dtype).at[bag].add(kept.astype(dtype))
+    if mode == "mean":
+        return place, sizes, sizes
+    if not indices.size:
+        return place, sizes, jnp.zeros((bags, weight.shape[1]), dtype)
+    first = _first_of_bag(lookup(weight, indices), bag, kept, bags)
+    found = indices[jnp.minimum(first, indices.size - 1)]
+    return place, sizes, jnp.where(first < indices.size, found, 0).astype(dtype)
+
+
+@composite("embedding_bag", method=False)
+def aten_embedding_bag(
+    weight: Any, indices: Any, offsets: Any, scale_grad_by_freq: bool = False, mode: int = 0, sparse: bool = False,
+    per_sample_weights: Any = None, include_last_offset: bool = False, padding_idx: int | None = None,
+) -> tuple[Any, Any, Any, Any]:  # fmt: skip
+    """`nn.functional.embedding_bag` as ATen has it, with what its backward needs.
+
+    Args:
+        mode: 0: sum, 1: mean, 2: max.
+        padding_idx: a row that does not count; -1 is the last one.
+    Returns:
+        The result; the bag of each index (empty where torch's kernel does not need it: sums of float32 and 16-bit rows);
+        how many rows each bag has, 0 for sums; and for maxima the row each comes from.
+    Raises:
+        RuntimeError: for another mode, weights with one that is not 0, or offsets that do not start at 0.
+    """
+    if mode not in (0, 1, 2):
+        raise RuntimeError("`mode` must be sum, mean, or max.")
+    if per_sample_weights is not None and mode != 0:
+        raise RuntimeError("embedding_bag: per_sample_weights only supported with mode='sum'")
+    padding = -1 if padding_idx is None else padding_idx % weight.shape[0]
+    how = _MODES[mode]
+    sums = ops["_bag_sums" if sparse and how != "max" else "_embedding_bag"]
+    made = sums(weight, indices, offsets, per_sample_weights, how, scale_grad_by_freq, include_last_offset, padding)
+    quick = how == "sum" and padding < 0 and weight.dtype.itemsize <= 4 and weight.stride(1) == 1
+    zeros = offsets.shape[0] - (include_last_offset and made.requires_grad)  # torch's kernel without backward makes one more
+    facts = ops["_bag_facts"](weight.detach(), indices, offsets, how, include_last_offset, padding, not quick, zeros)
+    return made, *facts
 
 
 @composite("nn.functional.embedding_bag")
@@ -95,7 +172,7 @@ def embedding_bag(
         norm_type: the norm that is meant.
         scale_grad_by_freq: divide the gradient of a row by how often it is used; not for ``"max"``.
         mode: ``"sum"``, ``"mean"`` or ``"max"``.
-        sparse: ignored: gradients are dense.
+        sparse: the gradient of ``weight`` is a sparse tensor of the rows that were used; not for ``"max"``.
         per_sample_weights: factors for the rows, in the shape of ``input``, for ``"sum"``.
         include_last_offset: ``offsets`` ends with the length of ``input``.
         padding_idx: a row that does not count.
@@ -141,6 +218,6 @@ def embedding_bag(
     if max_norm is not None:
         renorm_in_place(weight, input, max_norm, norm_type)
     padding = -1 if padding_idx is None else padding_idx % rows
-    return ops["_embedding_bag"](
+    return ops["_bag_sums" if sparse else "_embedding_bag"](
         weight, input, offsets, per_sample_weights, mode, scale_grad_by_freq, include_last_offset, padding
     )

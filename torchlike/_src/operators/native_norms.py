@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from torchlike._src.operators.nn_checks import scalar_type
 from torchlike._src.operators.normalization import opmath
 from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import into
@@ -91,3 +92,38 @@ def _native_batch_norm_legit(input: Any, weight: Any, bias: Any, *rest: Any, out
     """`native_batch_norm`; without running moments: ``training, momentum, eps`` only."""
     moments = rest[:2] if len(rest) == 5 else (None, None)
     return _native_batch_norm(input, weight, bias, *moments, *rest[-3:], out)
+
+
+@op("_batch_variance", method=False, differentiable=False)
+def _batch_variance(input: Array) -> tuple[Array, Array, Array]:
+    """The mean of each channel, its variance and its unbiased variance, in the precision that sums are kept in."""
+    wide = opmath(input)
+    axes = (0, *range(2, input.ndim))
+    mean = jnp.mean(wide, axes, keepdims=True)
+    var = jnp.mean(jnp.square(wide - mean), axes)
+    n = input.size // input.shape[1]
+    return mean.reshape(-1), var, var * (n / (n - 1) if n > 1 else jnp.nan)
+
+
+@composite("batch_norm_update_stats", method=False)
+def batch_norm_update_stats(input: Any, running_mean: Any, running_var: Any, momentum: float) -> tuple[Any, Any]:
+    """The mean and variance of each channel of a batch; the running ones, if given, move towards them.
+
+    Args:
+        input: shape ``(N, C, *)``, floating point.
+        running_mean, running_var: shape ``(C,)`` or None; changed in place.
+        momentum: how far they move.
+    Raises:
+        RuntimeError: for an empty batch.
+    """
+    if input.dim() < 2:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-input.dim()}, {input.dim() - 1}], but got 1)")
+    if not input.is_floating_point():
+        raise NotImplementedError(f"\"batch_norm_update_stats_cpu\" not implemented for '{scalar_type(input.dtype.np)}'")
+    if not input.numel():
+        raise RuntimeError(f"input tensor must have at least one element, but got input_sizes = {list(input.shape)}")
+    mean, var, unbiased = ops._batch_variance(input)
+    for running, found in ((running_mean, mean), (running_var, unbiased)):
+        if running is not None:
+            running.copy_((1 - momentum) * running + momentum * found)
+    return mean, var

@@ -168,6 +168,7 @@ class Tensor:
     _accumulator: Any = None
     _tangents: dict[int, "Tensor | None"] | None = None  # by level of forward mode
     _retains = False
+    _grad_dtype: Any = "own"  # that of `grad`: the tensor's, or another, or None for any
     _inference = False
     _hidden = False  # the base of a tensor that an in-place view op has changed
     _output = 0  # its place among several views that one function returned
@@ -499,10 +500,11 @@ class Tensor:
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad")
-            if value.dtype is not self.dtype:
+            wanted = self.dtype if self._grad_dtype == "own" else self._grad_dtype
+            if wanted is not None and value.dtype is not wanted:
                 raise RuntimeError(
                     f"attempting to assign a gradient with dtype '{cpp_name(value.dtype.np)}' to a tensor "
-                    f"with grad_dtype '{dtypes.SCALAR_NAMES[self.dtype]}'. The gradient must match "
+                    f"with grad_dtype '{dtypes.SCALAR_NAMES[wanted]}'. The gradient must match "
                     "the tensor's grad_dtype (defaults to the tensor's dtype). "
                     "You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
                     "grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems "
@@ -523,6 +525,32 @@ class Tensor:
     @grad.deleter
     def grad(self) -> None:
         self._grad = None
+
+    @property
+    def grad_dtype(self) -> Any:
+        """The dtype that ``grad`` has: by default the tensor's own; None: that in which the gradient arrives.
+
+        Raises:
+            RuntimeError: for a tensor that is no leaf; when set, if ``grad`` is there in another dtype.
+        """
+        if self.grad_fn is not None:
+            raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+        return self.dtype if self._grad_dtype == "own" else self._grad_dtype
+
+    @grad_dtype.setter
+    def grad_dtype(self, wanted: Any) -> None:
+        if self.grad_fn is not None:
+            raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+        if wanted is not None and not isinstance(wanted, dtypes.dtype):
+            raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(wanted).__name__}")
+        have = self._grad
+        if wanted is not None and have is not None and have.dtype is not wanted:
+            raise RuntimeError(
+                f"Cannot set grad_dtype to '{dtypes.SCALAR_NAMES[wanted]}' because there is already a gradient with dtype "
+                f"'{cpp_name(have.dtype.np)}'. Please clear the gradient (.grad = None) before changing grad_dtype, or ensure the "
+                "new grad_dtype matches the existing gradient's dtype."
+            )
+        self._grad_dtype = wanted
 
     def register_hook(self, hook: Any) -> RemovableHandle:
         """``hook(grad)`` runs whenever the gradient with respect to this tensor is computed; it may return another.

@@ -71,6 +71,12 @@ def _sparse(name: str, shape: tuple[int, ...], layout: Any, dtype: Any, device: 
     return creation.empty(shape, layout, dtype, device, requires_grad)
 
 
+def dense_only(name: str, layout: Any) -> None:
+    """Refuse a layout that a function cannot make, as torch's kernels do."""
+    if layout is not None and layout is not layouts.strided:
+        raise NotImplementedError(f"{name}(...) is not implemented for layout {layout}; make a dense tensor and use .to_sparse()")
+
+
 def _size_by_name(size: tuple[Any, ...], named: dict[str, Any], function: str) -> tuple[Any, ...]:
     if "size" in named:
         size = (named.pop("size"),)
@@ -118,6 +124,7 @@ empty = _factory("empty", 0)
 def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
          requires_grad: bool = False, pin_memory: bool = False, names: Any = None) -> Tensor:  # fmt: skip
     """A tensor filled with ``fill_value``, of its kind of dtype unless one is given."""
+    dense_only("full", layout)
     value = _fill_value(fill_value, "full")
     if isinstance(size, int):
         raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
@@ -146,6 +153,7 @@ def _fill_value(value: Any, function: str) -> Any:
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
                   requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor with these sizes and strides; it must be dense and not overlap itself, or be a view of one that is."""
+    dense_only("empty_strided", layout)
     shape, strides = as_sizes((size,), "empty_strided"), as_sizes((stride,), "empty_strided", "stride", 2)
     if len(shape) != len(strides):
         raise RuntimeError(f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(strides)})")
@@ -196,6 +204,7 @@ def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout
 def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
                   pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A 0-d tensor; of the default float dtype unless one is given."""
+    dense_only("scalar_tensor", layout)
     value = _fill_value(s, "scalar_tensor")
     return finish(filled((), value, np_dtype(dtype), place_of(device, "scalar_tensor")), requires_grad)
 
@@ -219,6 +228,9 @@ def _fill_like(input: Tensor, value: Any, dtype: Any, layout: Any, device: Any, 
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     have = input._aval()
     wanted = input._layout if layout is None else layout
+    if wanted is input._layout and _keeps_pattern(name, wanted):
+        values = _fill_like(input._data, value, dtype, None, device, requires_grad, layouts.preserve_format, name)  # type: ignore[attr-defined]
+        return with_values(input, values)
     if wanted is not None and wanted is not layouts.strided:
         return _sparse(name, have.shape, wanted, dtype or input.dtype, device or input.device, requires_grad)
     place = have.place if device is None else place_of(device, name)
@@ -226,6 +238,18 @@ def _fill_like(input: Tensor, value: Any, dtype: Any, layout: Any, device: Any, 
     if memory_format is layouts.preserve_format:
         keep_layout(input, t)
     return finish(_formatted(t, memory_format), requires_grad)
+
+
+def _keeps_pattern(name: str, layout: Any) -> bool:
+    """Whether a function has as many elements to fill as its input: of compressed layouts, all but `zeros_like`."""
+    return layout is not None and layout is not layouts.sparse_coo and name != "zeros_like"
+
+
+def with_values(input: Any, values: Tensor) -> Tensor:
+    """A compressed tensor with the pattern of ``input`` and other values."""
+    from torchlike._src.tensor.sparse.handle import like
+
+    return like(input, values)
 
 
 zeros_like = _like("zeros_like", 0)
@@ -249,6 +273,8 @@ def _new_factory(name: str, value: Any) -> None:
         shape = as_sizes(_size_by_name(size, named, name), name)
         check_sizes(shape)
         have = self._aval()
+        if layout is not None and layout is not layouts.strided:
+            return _sparse(name, shape, layout, dtype or self.dtype, device or self.device, requires_grad)
         place = have.place if device is None else place_of(device, name)
         return finish(filled(shape, value, np_dtype(dtype, have.dtype, name), place), requires_grad)
 
@@ -298,6 +324,7 @@ def _scalar(x: Any) -> Any:
 def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out: Any = None, dtype: Any = None,
            layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """``arange(end)``, ``arange(start, end, step=1)``: evenly spaced numbers of the half-open interval."""
+    dense_only("arange", layout)
     named = {k: v for k, v in (("end", end), ("start", start), ("step", step)) if v is not None}
     names = ("end",) if len(args) == 1 and not named else ("start", "end", "step")
     bound = dict(zip(names, args, strict=False))
@@ -415,6 +442,7 @@ def _spacing(function: str, start: Any, end: Any, steps: Any, wrong: dict[str, A
 def linspace(start: Any, end: Any, steps: int = _MISSING, *, out: Any = None, dtype: Any = None, layout: Any = None,
              device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``steps`` evenly spaced numbers from ``start`` to ``end``, both included."""
+    dense_only("linspace", layout)
     start, end, steps = _spacing("linspace", start, end, steps, {})
     default = promotion.default_dtype()
     if isinstance(start, complex) or isinstance(end, complex):
@@ -443,6 +471,7 @@ def _spaced(start: Any, end: Any, steps: int, kind: np.dtype) -> np.ndarray:
 def logspace(start: Any, end: Any, steps: int = _MISSING, base: float = 10.0, *, out: Any = None, dtype: Any = None,
              layout: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``base`` to the power of evenly spaced exponents."""
+    dense_only("logspace", layout)
     start, end, steps = _spacing("logspace", start, end, steps, {} if _is_number(base) else {"base": base})
     base = _scalar(base)
     kind = np_dtype(dtype, None if out is None else out._aval().dtype)
@@ -456,6 +485,7 @@ def logspace(start: Any, end: Any, steps: int = _MISSING, base: float = 10.0, *,
 def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
         requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A matrix with ones on the diagonal."""
+    dense_only("eye", layout)
     if not hasattr(n, "__index__"):
         raise TypeError(f"eye(): argument 'n' (position 1) must be int, not {type(n).__name__}")
     if n < 0:
@@ -468,6 +498,7 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
 def _triangle(name: str, keep: Any) -> None:
     def indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
                 pin_memory: bool = False) -> Tensor:  # fmt: skip
+        dense_only(name, layout)
         if row < 0 or col < 0:
             which, n = ("row", row) if row < 0 else ("col", col)
             raise RuntimeError(f"{which} must be non-negative, got{n}")

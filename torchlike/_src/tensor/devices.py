@@ -83,6 +83,7 @@ class device:
         return on_device
 
 
+_named = device
 _default: list[device] = [device("cpu")]
 _current_index = {"cuda": 0, "xla": 0}
 
@@ -92,9 +93,9 @@ def get_default_device() -> device:
     return device_of(place_of(_default[0]))
 
 
-def set_default_device(where: Any) -> None:
+def set_default_device(device: Any) -> None:
     """Make tensors on this device from now on, where no device is given; None means the CPU."""
-    _default[0] = device("cpu" if where is None else where)
+    _default[0] = _named("cpu" if device is None else device)
 
 
 def count(kind: str) -> int:

@@ -15,7 +15,7 @@ from torchlike._src.random.recorded import box_muller
 from torchlike._src.tensor import devices, dtypes, layouts
 from torchlike._src.tensor.conversion import keep_layout, write_result
 from torchlike._src.tensor.core import Tensor, levels
-from torchlike._src.tensor.creation import _deliver, check_sizes
+from torchlike._src.tensor.creation import _deliver, check_sizes, dense_only, with_values
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.from_data import finish, np_dtype, on_place
 from torchlike._src.tensor.strides import contiguous_strides, dense_like
@@ -32,6 +32,7 @@ def _draw(sample: Any, generator: Any, shape: tuple[int, ...], kind: np.dtype, *
 def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
          requires_grad: bool = False, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
     """Uniform numbers in ``[0, 1)``; the same as torch's for the same seed."""
+    dense_only("rand", layout)
     shape = as_sizes((named.pop("size"),) if "size" in named else size, "rand")
     kind = np_dtype(dtype)
     return _draw(sampling.uniform, generator, shape, kind, out=out, device=device, requires_grad=requires_grad)
@@ -41,6 +42,7 @@ def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, 
 def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
           requires_grad: bool = False, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
     """Standard normal numbers; the same as torch's for the same seed."""
+    dense_only("randn", layout)
     shape = as_sizes((named.pop("size"),) if "size" in named else size, "rand")
     kind = np_dtype(dtype)
     return _draw(sampling.normal, generator, shape, kind, out=out, device=device, requires_grad=requires_grad)
@@ -51,6 +53,7 @@ def randint(*args: Any, low: int = 0, high: int | None = None, size: Any = None,
             dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
             pin_memory: bool = False) -> Tensor:  # fmt: skip
     """``randint(high, size)``, ``randint(low, high, size)``: integers in ``[low, high)``."""
+    dense_only("randint", layout)
     given = list(args)
     if given and isinstance(given[-1], (tuple, list)) and size is None:
         size = given.pop()
@@ -72,6 +75,7 @@ def randint(*args: Any, low: int = 0, high: int | None = None, size: Any = None,
 def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None,
              device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A random permutation of ``0 … n-1``."""
+    dense_only("randperm", layout)
     kind = np_dtype(dtype, np.dtype(np.int64) if out is None else out._aval().dtype)
     return _deliver(sampling.randperm(generator, n, kind), out, device, requires_grad)
 
@@ -80,6 +84,13 @@ def _like(name: str, sample: Any) -> None:
     def make(input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
              requires_grad: bool = False, pin_memory: bool = False,
              memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
+        if layout is None and input._layout is not None:
+            if input._layout is layouts.sparse_coo:
+                dense_only(name, input._layout)
+            return with_values(
+                input, make(input._data, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+            )  # type: ignore[attr-defined]
+        dense_only(name, layout)
         have = input._aval()
         place = have.place if device is None else devices.place_of(device)
         strides = None if input._geometry is None else dense_like(have.shape, input._geometry[0])
@@ -129,6 +140,7 @@ def randint_like(input: Tensor, *args: int, low: int = 0, high: int | None = Non
                  dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
                  pin_memory: bool = False, memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
     """`randint` with the shape, dtype and device of ``input``."""
+    dense_only("randint_like", input._layout if layout is None else layout)
     if len(args) == 2:
         low, high = args
     elif args:

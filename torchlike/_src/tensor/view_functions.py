@@ -528,9 +528,9 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 
 @composite("split", "functional.split")
-def split(tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, split_size: Any = None) -> tuple[Tensor, ...]:
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of a size along ``dim``, or of these sizes."""
-    given = split_size if split_size_or_sections is None else split_size_or_sections
+    given = split_size_or_sections
     if not isinstance(given, int):
         return split_with_sizes(tensor, given, dim)
     n = tensor.ndim

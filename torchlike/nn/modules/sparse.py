@@ -65,7 +65,7 @@ class Embedding(_EmbeddingBase):
         max_norm: vectors that are looked up are scaled down to this norm, in place.
         norm_type: p of that norm.
         scale_grad_by_freq: divide gradients by how often the index occurs in the batch.
-        sparse: accepted as in torch; the gradient is a dense tensor.
+        sparse: the gradient of ``weight`` is a sparse tensor of the rows that were used, for `SGD`, `Adagrad` and `SparseAdam`.
 
     Shape:
         int indices ``(*)`` → ``(*, embedding_dim)``
@@ -157,7 +157,7 @@ class EmbeddingBag(_EmbeddingBase):
         norm_type: p of that norm.
         scale_grad_by_freq: divide gradients by how often the index occurs in the batch.
         mode: ``"sum"``, ``"mean"`` or ``"max"``.
-        sparse: accepted as in torch; the gradient is a dense tensor.
+        sparse: the gradient of ``weight`` is a sparse tensor of the rows that were used, for `SGD`, `Adagrad` and `SparseAdam`.
         include_last_offset: whether ``offsets`` ends with the number of indices.
         padding_idx: index that does not count in its bag.
 

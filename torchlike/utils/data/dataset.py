@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import torchlike as torch
+from torchlike._src.random.generator import default_generator
 from torchlike.utils.data._utils.rows import rows
 
 __all__ = [
@@ -203,7 +204,7 @@ def _samples(dataset: Any, indices: list[int]) -> list[Any]:
     return [dataset[i] for i in indices]
 
 
-def random_split(dataset: Dataset[T], lengths: Sequence[int | float], generator: Any = None) -> list[Subset[T]]:
+def random_split(dataset: Dataset[T], lengths: Sequence[int | float], generator: Any = default_generator) -> list[Subset[T]]:
     """Divide a dataset into parts at random, without overlap.
 
     Args:

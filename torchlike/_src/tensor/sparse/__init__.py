@@ -11,5 +11,5 @@ asks `rules.answer`, which looks the op up in a table. What is in no table is an
 dimensions, no reductions but sums, and pads results whose size depends on data, which torch does not.
 """
 
-from torchlike._src.tensor.sparse import creation as creation
+from torchlike._src.tensor.sparse import creation as creation, gradients as gradients
 from torchlike._src.tensor.sparse.functions import install as install

@@ -6,11 +6,13 @@ from typing import Any
 from torchlike._src.operators.registry import composite, ops
 from torchlike._src.tensor import layouts
 from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.creation import dense_only
 from torchlike._src.tensor.dispatch import record
 from torchlike._src.tensor.sparse import kernels, rules
 from torchlike._src.tensor.sparse.conversion import as_coo, to_sparse
 from torchlike._src.tensor.sparse.creation import empty
 from torchlike._src.tensor.sparse.handle import COMPRESSED, SparseTensor, coo, like
+from torchlike._src.tensor.view_copies import copied
 from torchlike._src.tensor.view_functions import sizes, wrap_dim
 
 
@@ -125,11 +127,66 @@ def smm(input: Any, mat: Any) -> Tensor:
     return to_sparse(rules.multiply(_sparse("smm", input), mat))
 
 
-@composite("sspaddmm")
-def sspaddmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+@composite("sspaddmm", "saddmm")
+def sspaddmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)`` as a sparse tensor, with a sparse ``input`` and ``mat1``."""
     product = smm(mat1, mat2)
-    return ops.add(ops.mul(_sparse("sspaddmm", input), beta), ops.mul(product, alpha))
+    made = ops.add(ops.mul(_sparse("sspaddmm", input), beta), ops.mul(product, alpha))
+    return made if out is None else _sparse("out", out)._become(made)
+
+
+@composite("native_norm", method=False)
+def native_norm(input: Any, p: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """The ``p``-norm of all elements of a COO tensor.
+
+    Raises:
+        RuntimeError: for some of the dimensions only, ``keepdim`` or ``dtype``.
+    """
+    s = _sparse("native_norm", input)
+    over = tuple(dim) if isinstance(dim, (tuple, list)) else () if dim is None else (dim,)
+    if over and sorted(wrap_dim(d, s.ndim) for d in over) != list(range(s.ndim)):
+        raise RuntimeError(
+            "norm_sparse currently only supports full reductions, so 'dim' must either be empty or contain all dimensions of the "
+            "input"
+        )
+    if keepdim:
+        raise RuntimeError("norm_sparse currently does not support keepdim=True")
+    if dtype is not None:
+        raise RuntimeError("norm_sparse currently does not support 'dtype' argument")
+    return ops.norm(rules.settled(s)._data, p)
+
+
+@composite("resize_as_sparse_")
+def resize_as_sparse_(input: Any, the_template: Any) -> Tensor:
+    """Give a sparse tensor the size of another, as `Tensor.sparse_resize_` does.
+
+    Raises:
+        RuntimeError: if elements would fall outside, or change their kind.
+    """
+    s, template = _sparse("resize_as_sparse_", input), _sparse("resize_as_sparse_", the_template)
+    if s._layout is not layouts.sparse_coo or template._layout is not layouts.sparse_coo:
+        raise NotImplementedError(
+            f"resize_as_sparse_ is implemented for COO tensors, got layouts {s._layout} and {template._layout}; make a new tensor "
+            "of the parts"
+        )
+    if s._size == template._size and s.sparse_dim() == template.sparse_dim():
+        return s
+    return _resized(s, template._size, template.sparse_dim(), template.dense_dim(), False)
+
+
+def _copy_of(part: str) -> None:
+    """``torch.values_copy`` and its like."""
+
+    def copy(input: Any, *, out: Any = None) -> Tensor:
+        return copied(f"{part}_copy", getattr(input, part)(), out)
+
+    copy.__name__ = copy.__qualname__ = f"{part}_copy"
+    copy.__doc__ = f"`Tensor.{part}` of a sparse tensor, as a copy."
+    composite(f"{part}_copy", method=False)(copy)
+
+
+for _part in ("indices", "values", "crow_indices", "col_indices", "ccol_indices", "row_indices"):
+    _copy_of(_part)
 
 
 # Methods
@@ -181,11 +238,20 @@ def _new(value: int) -> Callable[..., Any]:
         wanted = self._layout if layout is None else layout
         kind, place = self.dtype if dtype is None else dtype, self.device if device is None else device
         shape = sizes(size, "new_zeros")
-        if wanted is layouts.strided or value:
+        if wanted is layouts.strided:
             return ops.full(shape, value, dtype=kind, device=place, requires_grad=requires_grad)
+        if value:
+            dense_only("new_ones", wanted)
         return empty(shape, wanted, kind, place, requires_grad)
 
     return method
+
+
+def _new_full(self: SparseTensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, layout: Any = None,
+              requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    dense_only("new_full", self._layout if layout is None else layout)
+    kind, place = self.dtype if dtype is None else dtype, self.device if device is None else device
+    return ops.full(size, fill_value, dtype=kind, device=place, requires_grad=requires_grad)
 
 
 def _in_place(name: str) -> Any:
@@ -228,6 +294,7 @@ def install() -> None:
         "new_zeros": _new(0),
         "new_empty": _new(0),
         "new_ones": _new(1),
+        "new_full": _new_full,
         "zero_": _zero,
         "copy_": lambda self, src, non_blocking=False: self._become(to_sparse(src, layout=self._layout).clone()),
         "t_": lambda self: self._become(self.t()),

@@ -177,7 +177,8 @@ class SparseTensor(Tensor):
 
     def _need(self, name: str, *wanted: Any) -> None:
         if self._layout not in wanted:
-            kind = "coordinate" if layouts.sparse_coo in wanted else "row compressed" if "row" in name else "compressed"
+            rows = "row" if layouts.sparse_csr in wanted else "column"
+            kind = "coordinate" if layouts.sparse_coo in wanted else f"{rows} compressed"
             raise RuntimeError(f"{name} expected sparse {kind} tensor layout but got {_SHOWN[self._layout._name]}")
 
     def indices(self) -> Tensor:
