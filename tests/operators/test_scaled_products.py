@@ -47,6 +47,9 @@ REFUSED = {
     "dtypes": lambda torch, a, b, one: torch._scaled_mm(a.float(), b.float(), one, one),
     "sizes": lambda torch, a, b, one: torch._scaled_mm(a, b[:8], one, one),
     "scales": lambda torch, a, b, one: torch._scaled_mm(a, b, torch.ones(3, 1), one),
+    "out of another dtype": lambda torch, a, b, one: torch._scaled_mm(
+        a, b, one, one, out=torch.empty(0), out_dtype=torch.bfloat16
+    ),
     "a vector": lambda torch, a, b, one: torch._scaled_mm(a[0], b, one, one),
 }
 

@@ -1,7 +1,9 @@
 """The harness itself: it must notice each kind of difference, and nothing else."""
 
+import collections
 import os
 import re
+import sys
 import types
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from torchlike.testing.conformance import expected, runner
+from torchlike.testing.conformance.__main__ import main, markdown, plan
 from torchlike.testing.conformance.bridge import Bridge, to_numpy, translate
 from torchlike.testing.conformance.compare import difference
 from torchlike.testing.conformance.runner import Job, Report, perform
@@ -168,3 +171,74 @@ def test_a_worker_that_dies_is_a_crash_and_the_rest_goes_on(tmp_path: Path, monk
     assert reports["exp"].status == "crash"
     assert "died" in reports["exp"].first
     assert reports["sin"].status == "pass"
+
+
+def test_every_entry_has_a_row_in_a_dtype_that_it_supports() -> None:
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    jobs = plan(None, ["forward", "gradient", "second", "forward-ad", "out", "errors"])
+    count = collections.Counter(job.check for job in jobs)
+    assert count["forward"] == len(op_db)
+    assert count["gradient"] == sum(e.supports_autograd for e in op_db)
+    assert count["second"] == sum(e.supports_gradgrad for e in op_db)
+    assert count["forward-ad"] == sum(e.supports_forward_ad for e in op_db)
+    assert count["out"] == sum(e.supports_out for e in op_db)
+    assert count["errors"] == sum(e.error_inputs_func is not None for e in op_db)
+    dtypes = {(job.name, job.check): job.dtype for job in jobs}
+    assert dtypes["add", "forward"] == "float32"
+    assert dtypes["lcm", "forward"] == "int64"
+    assert dtypes["add", "gradient"] == "float64"
+    assert dtypes["istft", "gradient"] == "complex128"
+
+
+def test_all_dtypes_are_those_of_torchs_cpu_and_only_forward_runs_in_them() -> None:
+    jobs = plan(["full_like", "add"], ["forward", "out"], ["all"], None, 5)
+    forward = {job.dtype: job.limit for job in jobs if job.name == "full_like" and job.check == "forward"}
+    assert {"uint16", "uint32", "bool", "complex128"} <= {*forward}
+    assert "complex32" not in forward
+    assert forward.pop("float32") is None
+    assert {*forward.values()} == {5}
+    assert [job.dtype for job in jobs if job.check == "out"] == ["float32"]
+
+
+def test_what_runs_on_cuda_alone_is_a_row_with_a_reason() -> None:
+    (job,) = plan(["jiterator_unary"], ["forward"], ["all"])
+    report = perform(job, imitation())
+    assert (report.status, report.samples) == ("skip", 0)
+    assert "CUDA" in report.first
+    (job,) = plan(["nn.functional.batch_norm.without_cudnn"], ["forward"])
+    assert "no dtype" in perform(job, imitation()).first
+
+
+def test_what_is_missing_needs_a_line(tmp_path: Path) -> None:
+    report = perform(Job("exp", "forward", "float32"), imitation(exp=None))
+    assert expected.judge([report], {}).unexpected == [report]
+    lines = {("exp", "missing", "*"): "a reason"}
+    assert expected.judge([report], lines) == expected.Verdict([], [])
+    assert expected.judge([Report("exp", "forward", "float32", "pass")], lines).obsolete == ["exp missing *"]
+
+
+def test_missing_lists_and_runs_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "perform", None)
+    monkeypatch.setitem(sys.modules, "imitation", imitation(exp=None))
+    assert main(["--missing", "--ops", "exp", "sin", "jiterator_unary", "--library", "imitation"]) == 0
+    assert capsys.readouterr().out.split() == ["exp"]
+
+
+def test_the_page_counts_dtypes_and_gives_every_reason() -> None:
+    reports = [
+        Report("exp", "forward", "float32", "pass", 2, 2),
+        Report("exp", "forward", "bfloat16", "fail", 3, 1, first="one differs"),
+        Report("exp", "errors", "float32", "fail", 4, 2, first="m", differences=["message: m", "expected a, got b"]),
+        Report("sin", "forward", "float32", "pass", 5, 5),
+        Report("jiterator_unary", "forward", "float32", "skip", first="CUDA"),
+    ]
+    page = markdown(reports, {("exp", "forward", "bfloat16"): "rounds"})
+    assert "| `exp` | 1/2 dtypes | 2/4 samples |" in page
+    assert "| `sin` | pass |  |" in page
+    assert "| `jiterator_unary` | not run |  |" in page
+    assert "- `exp` forward bfloat16: 1 of 3 samples agree: rounds" in page
+    assert "- `jiterator_unary` forward float32: not run: CUDA" in page
+    forward = next(line for line in page.splitlines() if line.startswith("forward"))
+    assert forward.split() == ["forward", "3", "1", "1", "0", "1", "10", "8", "80.00%"]
+    assert "of 4 bad inputs 3 (75.0 %) raise the right type, 2 (50.0 %) with the right message" in page

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from torchlike._src.operators import activation, exponential, pooling  # noqa: F401 - so that they are declared below
+from torchlike._src.operators import activation, exponential, loss, loss_margin, pooling  # noqa: F401 - so that they are declared below
 from torchlike._src.operators.nn_checks import opmath
 from torchlike._src.operators.registry import OPS, Array, composite, op, ops
 from torchlike._src.operators.support import normalize_dim
@@ -116,6 +116,44 @@ def _declare_backward(name: str, function: Callable[..., Any]) -> None:
     op(f"ops.aten.{name}_backward", method=False, saves=("grad_output", first.name))(backward)
 
 
+@composite("ops.aten.select_backward", method=False)
+def select_backward(grad_output: Any, input_sizes: Sequence[int], dim: int, index: int) -> Any:
+    """The gradient of `select`: ``grad_output`` where it was taken from, zeros elsewhere."""
+    return ops.select_scatter(_zeros(grad_output, input_sizes), grad_output, dim, index)
+
+
+@composite("ops.aten.slice_backward", method=False)
+def slice_backward(grad_output: Any, input_sizes: Sequence[int], dim: int, start: int, end: int, step: int) -> Any:
+    """The gradient of ``aten.slice``: ``grad_output`` where it was taken from, zeros elsewhere."""
+    return ops.slice_scatter(_zeros(grad_output, input_sizes), grad_output, dim, start, end, step)
+
+
+@composite("ops.aten.diagonal_backward", method=False)
+def diagonal_backward(grad_output: Any, input_sizes: Sequence[int], offset: int, dim1: int, dim2: int) -> Any:
+    """The gradient of `diagonal`: ``grad_output`` where it was taken from, zeros elsewhere."""
+    return ops.diagonal_scatter(_zeros(grad_output, input_sizes), grad_output, offset, dim1, dim2)
+
+
+def _zeros(like: Any, sizes: Sequence[int]) -> Any:
+    return ops.zeros(tuple(sizes), dtype=like.dtype, device=like.device)
+
+
+def _declare_loss_backward(name: str, *extra: str) -> None:
+    function = OPS[f"nn.functional.{name}"].fn
+
+    def backward(grad_output: Array, input: Array, target: Array, reduction: int, *rest: Any) -> Array:
+        named = dict(zip(extra, rest, strict=True))
+        made, pull = jax.vjp(lambda x: function(x, target, reduction=_REDUCTIONS[reduction], **named), input)
+        return pull(jnp.broadcast_to(grad_output, made.shape))[0]
+
+    four, kind = [*inspect.signature(backward).parameters.values()][:4], inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [*four, *(inspect.Parameter(e, kind, annotation=float) for e in extra)]
+    backward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    backward.__name__ = f"{name}_backward"
+    backward.__doc__ = f"The gradient of `nn.functional.{name}` with respect to its input; reductions are numbers."
+    op(f"ops.aten.{name}_backward", method=False, saves=("grad_output", "input", "target"))(backward)
+
+
 @op("ops.aten.threshold_backward", method=False, saves=("input", "~grad_output"))
 def threshold_backward(grad_output: Array, input: Array, threshold: float) -> Array:
     """The gradient of `threshold`, and with 0 of `relu`: ``grad_output`` where ``input`` is above."""
@@ -202,6 +240,8 @@ _declare_upsample("_upsample_bilinear2d_aa", 2, "bilinear", True, True)
 _declare_upsample("_upsample_bicubic2d_aa", 2, "bicubic", True, True)
 for _name, _path in _PULLED_BACK.items():
     _declare_backward(_name, OPS[_path].fn)
+for _name, _extra in {"mse_loss": (), "soft_margin_loss": (), "smooth_l1_loss": ("beta",), "huber_loss": ("delta",)}.items():
+    _declare_loss_backward(_name, *_extra)
 
 
 @composite("ops.aten.nll_loss", "ops.aten.nll_loss_nd", "ops.aten.nll_loss2d", method=False)
@@ -223,13 +263,13 @@ def cross_entropy_loss(
 @composite("ops.aten.nll_loss_forward", "ops.aten.nll_loss2d_forward", method=False)
 def nll_loss_forward(input: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> tuple[Any, Any]:
     """`nn.functional.nll_loss`, and the sum of the weights of the targets, by which a mean divides."""
-    loss = nll_loss(input, target, weight, reduction, ignore_index)
+    result = nll_loss(input, target, weight, reduction, ignore_index)
     if reduction == 0:
-        return loss, ops.zeros((), dtype=input.dtype, device=input.device)
+        return result, ops.zeros((), dtype=input.dtype, device=input.device)
     counted = ops.ne(target, ignore_index)
     if weight is not None:
         counted = ops.where(counted, weight.detach()[ops.where(counted, target, 0)], 0)
-    return loss, counted.sum().to(input.dtype)
+    return result, counted.sum().to(input.dtype)
 
 
 @composite("ops.aten.log_sigmoid_forward", method=False)
@@ -310,7 +350,8 @@ SAME = {
     "_adaptive_avg_pool2d": "nn.functional.adaptive_avg_pool2d", "_adaptive_avg_pool3d": "nn.functional.adaptive_avg_pool3d",
     "_chunk_cat": "_chunk_cat", "_conj": "conj", "_conj_physical": "conj_physical",
     "_native_batch_norm_legit": "_native_batch_norm_legit", "_pdist_forward": "nn.functional.pdist",
-    "_sample_dirichlet": "_sample_dirichlet", "_scaled_mm": "_scaled_mm", "_standard_gamma": "_standard_gamma",
+    "_sample_dirichlet": "_sample_dirichlet", "_scaled_mm": "_scaled_mm",
+    "_scaled_mm_v2": "_scaled_mm_v2", "_standard_gamma": "_standard_gamma",
     "_unsafe_masked_index": "_unsafe_masked_index",
     "_unsafe_masked_index_put_accumulate": "_unsafe_masked_index_put_accumulate", "unfold": "Tensor.unfold",
 }  # fmt: skip

@@ -38,13 +38,14 @@ _BY_OVERLOADS = {
         "__iand__ __ilshift__ __ior__ __irshift__ __ixor__ __or__ __xor__ add_ bitwise_and_ bitwise_or_ bitwise_xor_ "
         "copysign_ float_power_ floor_divide_ fmod_ mul_ multiply_ remainder_ sub_ subtract_ true_divide_"
     ),
-    "Scalar Tensor": (
-        "__and__ eq_ fill_ ge_ greater_ greater_equal_ gt_ le_ lerp_ less_ less_equal_ lt_ masked_fill_ ne_ not_equal_ pow_"
-    ),
     "default grad_input": (
         "avg_pool2d_backward avg_pool3d_backward gelu_backward glu_backward hardshrink_backward hardsigmoid_backward "
-        "hardtanh_backward leaky_relu_backward logit_backward max_pool2d_with_indices_backward sigmoid_backward silu_backward "
-        "softplus_backward softshrink_backward tanh_backward threshold_backward"
+        "hardtanh_backward leaky_relu_backward logit_backward max_pool2d_with_indices_backward mse_loss_backward "
+        "sigmoid_backward silu_backward soft_margin_loss_backward softplus_backward softshrink_backward tanh_backward "
+        "threshold_backward"
+    ),
+    "Scalar Tensor": (
+        "__and__ eq_ fill_ ge_ greater_ greater_equal_ gt_ le_ lerp_ less_ less_equal_ lt_ masked_fill_ ne_ not_equal_ pow_"
     ),
     "Tensor Scalar Scalar_out Tensor_out": (
         "__lshift__ __rshift__ eq ge greater greater_equal gt le less less_equal lt ne not_equal"
@@ -60,12 +61,12 @@ _BY_OVERLOADS = {
         "upsample_nearest3d upsample_trilinear3d"
     ),
     "int": "select size stride transpose unbind unflatten",
+    "out default": "_batch_norm_with_update hspmm huber_loss_backward sparse_mask sspaddmm",
     "default Tensor": "clamp_ clamp_max_ clamp_min_ clip_ narrow",
     "default output": "fractional_max_pool2d fractional_max_pool3d log_sigmoid_forward nll_loss2d_forward nll_loss_forward",
     "Tensor Tensor_out": "frexp index slice_copy split_copy unsafe_split",
     "int int_out": "log_softmax select_copy softmax transpose_copy unbind_copy",
     "default generator out generator_out": "rand rand_like randn randn_like randperm",
-    "out default": "_batch_norm_with_update hspmm sparse_mask sspaddmm",
     "Tensor Scalar out Scalar_out": "add copysign mul sub",
     "default out dtype_out dtype": "addmm baddbmm bmm mm",
     "Tensor Scalar Scalar_Tensor Tensor_out Scalar_out Scalar_Tensor_out": "bitwise_and bitwise_or bitwise_xor remainder",
@@ -178,6 +179,7 @@ _BY_OVERLOADS = {
     "Tensor Tensor_out Scalar Scalar_out": "searchsorted",
     "source_Storage_storage_offset source_Tensor default source_Storage source_Tensor_storage_offset": "set_",
     "Tensor": "slice",
+    "grad_input default": "smooth_l1_loss_backward",
     "default stable values_stable values": "sort",
     "comp_plain_value_size comp_plain_value": "sparse_compressed_tensor",
     "size indices indices_size size_out": "sparse_coo_tensor",

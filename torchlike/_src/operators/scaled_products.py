@@ -7,6 +7,7 @@ import numpy as np
 
 from torchlike._src.operators.promotion import scalar_type
 from torchlike._src.operators.registry import composite, ops
+from torchlike._src.operators.support import into
 
 _WIDE = "float32"
 #: `ScalingType` by number: one scale for all, or one for each row (of ``mat2``: for each column).
@@ -35,7 +36,7 @@ def _check(a: Any, b: Any, scale_a: Any, scale_b: Any) -> None:
 @composite("_scaled_mm", method=False)
 def scaled_mm(
     input: Any, mat2: Any, scale_a: Any, scale_b: Any, bias: Any = None, scale_result: Any = None, out_dtype: Any = None,
-    use_fast_accum: bool = False,
+    use_fast_accum: bool = False, *, out: Any = None,
 ) -> Any:  # fmt: skip
     """``(input * scale_a) @ (mat2 * scale_b) + bias`` of float8 matrices ``(N, K)`` and ``(K, M)``.
 
@@ -46,23 +47,25 @@ def scaled_mm(
         use_fast_accum: without effect.
     Raises:
         NotImplementedError: for ``scale_result`` and a float8 result.
-        ValueError: for other dtypes or scales of other sizes.
+        ValueError: for other dtypes or scales of other sizes, and for an ``out`` of another dtype than the result.
     """
     _check(input, mat2, scale_a, scale_b)
     wanted = input.dtype if out_dtype is None else out_dtype
+    if out is not None and out.dtype is not wanted:
+        raise ValueError(f"out_dtype must match output matrix type: {wanted} is asked for, out is {out.dtype}")
     if scale_result is not None and wanted.name.startswith("float8"):
         raise NotImplementedError("_scaled_mm: scale_result with a float8 result; ask for float32, scale it and cast it")
     if scale_a.numel() == 1 and scale_b.numel() == 1:
         scale_a, scale_b = scale_a.reshape(()), scale_b.reshape(())
     product = ops.mm(input.float(), mat2.float()) * scale_a * scale_b
-    return (product if bias is None else product + bias.float()).to(wanted)
+    return into(out, (product if bias is None else product + bias.float()).to(wanted))
 
 
 @composite("_scaled_mm_v2", method=False)
 def scaled_mm_v2(
     input: Any, mat2: Any, scale_a: Sequence[Any], recipe_a: Sequence[Any], swizzle_a: Sequence[Any], scale_b: Sequence[Any],
     recipe_b: Sequence[Any], swizzle_b: Sequence[Any], bias: Any, out_dtype: Any, contraction_dim: Sequence[int] = (),
-    use_fast_accum: bool = False,
+    use_fast_accum: bool = False, *, out: Any = None,
 ) -> Any:  # fmt: skip
     """`scaled_mm` with the kinds of scales (``recipe``: 0 for one, 1 for one each row) and their order in memory.
 
@@ -75,4 +78,4 @@ def scaled_mm_v2(
             f"_scaled_mm_v2 takes one scale for each matrix, or one for each row, not swizzled; got recipes {recipes}, "
             f"contraction_dim={list(contraction_dim)}. Multiply by the scales yourself, in float32"
         )
-    return scaled_mm(input, mat2, scale_a[0], scale_b[0], bias, None, out_dtype, use_fast_accum)
+    return scaled_mm(input, mat2, scale_a[0], scale_b[0], bias, None, out_dtype, use_fast_accum, out=out)

@@ -29,7 +29,10 @@ ALL_DTYPES = (
 _GRADIENT_DTYPES = "float64 complex128 float32 complex64 float16 bfloat16".split()
 
 
-def plan(patterns: list[str] | None, checks: list[str], dtypes: list[str] | None = None, limit: int | None = None) -> list[Job]:
+def plan(
+    patterns: list[str] | None, checks: list[str], dtypes: list[str] | None = None, limit: int | None = None,
+    further: int | None = None,
+) -> list[Job]:  # fmt: skip
     """The jobs for these entries, checks and dtypes.
 
     Args:
@@ -38,6 +41,7 @@ def plan(patterns: list[str] | None, checks: list[str], dtypes: list[str] | None
         dtypes: None: each check's own, or where the entry does not support that, another; ``["all"]``: forward in every one that
             torch's CPU supports, the other checks in their own; else those, as far as they are supported.
         limit: at most so many samples a job.
+        further: the same for ``["all"]`` in those dtypes that are not the check's own.
     """
     from torchlike.testing.conformance.entries import entries
     from torchlike.testing.conformance.layers import layers, optimizers
@@ -52,7 +56,8 @@ def plan(patterns: list[str] | None, checks: list[str], dtypes: list[str] | None
                 found = found[:1]
             elif dtypes != ["all"]:
                 found = [d for d in found if d in dtypes]
-            jobs.extend(Job(entry.name, check, dtype, limit) for dtype in found)
+            limits = [limit, *[further or limit] * (len(found) - 1)] if dtypes == ["all"] else [limit] * len(found)
+            jobs.extend(Job(entry.name, check, dtype, n) for dtype, n in zip(found, limits, strict=True))
     others = [(layer.name, c) for layer in layers(patterns) for c in checks if c in _LAYER_CHECKS]
     others += [(optimizer.name, c) for optimizer in optimizers(patterns) for c in checks if c == "optimizer"]
     for name, check in others:
@@ -77,6 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         help="dtypes; 'all': forward in every dtype that torch's CPU supports; default: float32, gradients float64",
     )
     parser.add_argument("--samples", type=int, metavar="N", help="at most N samples an entry, evenly spread")
+    parser.add_argument("--further", type=int, metavar="N", help="with --dtype all: the same for dtypes but a check's own")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="worker processes; 0: in this one")
     parser.add_argument("--library", default="torchlike", help="the module to test")
     parser.add_argument("--expected", metavar="FILE", help="list of expected failures to hold the run against")
@@ -92,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
         print(*missing(options.ops, options.library), sep="\n")
         return 0
     expected = expectations.read(options.expected) if options.expected else {}
-    jobs = plan(options.ops, options.checks, options.dtypes, options.samples)
+    jobs = plan(options.ops, options.checks, options.dtypes, options.samples, options.further)
     if not jobs:
         print("nothing matches", file=sys.stderr)
         return 2
@@ -219,8 +225,9 @@ def markdown(reports: list[Report], expected: dict[tuple[str, str, str], str] | 
     for report in reports:
         table[report.name][report.check].append(report)
     lines = ["# Coverage", "", "Written by `python -m torchlike.testing.conformance --markdown docs/coverage.md`.", ""]
-    if not all(r.complete for r in reports):
-        lines += ["A sample: not all of the database's inputs were run.", ""]
+    sampled = sum(not r.complete for r in reports)
+    if sampled:
+        lines += [f"{sampled} of {len(reports)} checks ran on some of the database's inputs (`--samples`, `--further`).", ""]
     lines += ["```", summary(reports), "```", "", f"| entry | {' | '.join(used)} |", "|" + " --- |" * (len(used) + 1)]
     for name in sorted(table):
         lines.append(f"| `{name}` | {' | '.join(_cell(table[name][c]) for c in used)} |")
