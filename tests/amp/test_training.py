@@ -247,3 +247,24 @@ def test_a_parameter_is_cast_once_a_region():
             layer(x)
         after = layer(x).grad_fn
     assert len({id(f.next_functions[-1][0]) for f in (kept, within, after)}) == 1
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_a_checkpoint_runs_again_in_the_state_it_ran_in(use_reentrant):
+    def seen(lib):
+        found = []
+        layer, x = lib.nn.Linear(2, 2), lib.ones(1, 2, requires_grad=True)
+
+        def run(value):
+            out = layer(value)
+            found.append((out.dtype, lib.is_autocast_enabled("cpu"), lib.get_autocast_dtype("cpu")))
+            return out
+
+        with lib.autocast("cpu", lib.float16):
+            out = lib.utils.checkpoint.checkpoint(run, x, use_reentrant=use_reentrant)
+        out.float().sum().backward()
+        return [str(item) for item in found], lib.is_autocast_enabled("cpu")
+
+    (theirs, off), (ours, own_off) = seen(reference), seen(torch)
+    assert ours == theirs[:1] * 2  # torch may stop the second run before it comes to its end
+    assert off is own_off is False
