@@ -204,3 +204,16 @@ def test_gradients_of_channels_last_leaves_lie_as_the_leaves():
         return x.grad, w.grad
 
     same(program)
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_the_gradient_of_a_complex_cholesky_is_torchs_beyond_its_hermitian_part(upper):
+    def program(torch):
+        x = leaf(torch, 3, 3, dtype=torch.complex128)
+        A = (x + 1j * x.T @ x).detach()
+        A = (A @ A.mH + torch.eye(3)).requires_grad_()
+        L = torch.linalg.cholesky(A, upper=upper)
+        L.backward((L * (1 + 2j)).detach())
+        return L.detach(), A.grad
+
+    same(program, strides=False)

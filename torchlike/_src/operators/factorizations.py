@@ -106,6 +106,25 @@ def _cholesky_info(A: Array, L: Array) -> Array:
     return jnp.where(failed, order, 0).astype(np.int32)
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _lower_factor(A: Array, upper: bool) -> Array:
+    return lax.linalg.cholesky(hermitian(A, not upper), symmetrize_input=False)
+
+
+@_lower_factor.defjvp
+def _lower_factor_jvp(upper: bool, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """``L' = L phi(L^-1 A' L^-H)``, where ``phi`` is half the diagonal and the Hermitian part below it.
+
+    Of a Hermitian ``A'`` that is the derivative. It is the one whose adjoint gives torch's gradient, in which the diagonal of
+    ``phi``'s argument is complex, too.
+    """
+    L = _lower_factor(*primals, upper)
+    half = lax.linalg.triangular_solve(L, *tangents, left_side=True, lower=True)
+    inner = lax.linalg.triangular_solve(L, half, left_side=False, lower=True, transpose_a=True, conjugate_a=True)
+    diagonal = jnp.eye(L.shape[-1], dtype=L.dtype) * inner
+    return L, L @ ((jnp.tril(inner + _adjoint(inner), -1) + diagonal) / 2)
+
+
 @op("_cholesky_ex", method=False, returns=("L", "info"), saves=("L",), grad_name="LinalgCholeskyExBackward0")
 def _cholesky_ex(A: Array, upper: bool = False) -> tuple[Array, Array]:
     if np.dtype(A.dtype).name in _LOW:
@@ -113,9 +132,8 @@ def _cholesky_ex(A: Array, upper: bool = False) -> tuple[Array, Array]:
     check_matrix("linalg.cholesky", A, square=True)
     if not A.size:
         return A, jnp.zeros(A.shape[:-2], np.int32)
-    A = hermitian(A, not upper)
-    L = lax.linalg.cholesky(A, symmetrize_input=False)
-    return (_adjoint(L) if upper else L), _cholesky_info(*lax.stop_gradient((A, L)))
+    L = _lower_factor(A, upper)
+    return (_adjoint(L) if upper else L), _cholesky_info(*lax.stop_gradient((hermitian(A, not upper), L)))
 
 
 @composite("linalg.cholesky_ex", method=False)

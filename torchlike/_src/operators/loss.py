@@ -133,7 +133,7 @@ def l1_loss(
     return _weighted(magnitude(input - target), weight, reduction)
 
 
-@op("nn.functional.smooth_l1_loss", promote="common", saves=("input", "target"))
+@op("nn.functional.smooth_l1_loss", promote="common", saves=("input", "target", "~input", "~target"))
 def smooth_l1_loss(
     input: Array,
     target: Array,
