@@ -133,6 +133,19 @@ def checked(check: Callable[..., None]) -> Callable[[Callable[..., Any]], Callab
     return attach
 
 
+def vetted(check: Callable[..., None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give an op a check of its numbers' values, for when these change between calls and the op itself sees traced scalars.
+
+    Dispatch calls ``check`` as that of `checked`, but only for numbers that this place of a program has not seen before.
+    """
+
+    def attach(fn: Callable[..., Any]) -> Callable[..., Any]:
+        fn.vet = check  # type: ignore[attr-defined]
+        return fn
+
+    return attach
+
+
 def widen(*arrays: Any) -> tuple[Any, ...]:
     """float16 and bfloat16 arrays as float32: an op of several steps rounds once, at its end, as in torch."""
     return tuple(a.astype(jnp.float32) if a.dtype.itemsize == 2 and CATEGORY[np.dtype(a.dtype)] == FLOAT else a for a in arrays)
