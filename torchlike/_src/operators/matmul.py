@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import BFLOAT16, BOOL, scalar_type, type_name
+from torchlike._src.operators.numbers import fitting
+from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, FLOAT, scalar_type, type_name
 from torchlike._src.operators.registry import EXACT, Array, Arrays, Number, composite, op, ops
 from torchlike._src.operators.support import as_dtype, broadcast_shapes, is_number, refuse, widen
 
@@ -252,9 +253,15 @@ def inner(input: Array, other: Array) -> Array:
     return lax.dot_general(input, other, (((input.ndim - 1,), (other.ndim - 1,)), ((), ())))
 
 
-def _plus(input: Array, product: Array, beta: Any, alpha: Any) -> Array:
-    """``beta * input + alpha * product``; with ``beta`` 0, ``input`` is ignored, NaN and all."""
+def _plus(input: Array, product: Array, beta: Any, alpha: Any, halves: bool = True) -> Array:
+    """``beta * input + alpha * product``; with ``beta`` 0, ``input`` is ignored, NaN and all.
+
+    Args:
+        halves: whether the numbers of a product of halves need not be halves themselves.
+    """
     dtype = np.dtype(product.dtype)
+    for number in (beta, alpha):
+        fitting(number, dtype if halves else np.dtype(input.dtype))
     target = list(product.shape)
     offset = len(target) - input.ndim
     for i, (have, want) in enumerate(zip(input.shape, target[max(offset, 0) :], strict=False)):
@@ -309,7 +316,7 @@ def addmv(input: Array, mat: Array, vec: Array, *, beta: Number = 1, alpha: Numb
         a, b, c = _names(input, mat, vec)
         raise RuntimeError(f"addmv input tensors must have the same dtype, but got {a}, {b}, and {c}")
     refuse("addmv_impl_cpu", mat, BOOL)
-    return _plus(input, _product(mat, vec, _MATRIX), beta, alpha).astype(input.dtype)
+    return _plus(input, _product(mat, vec, _MATRIX), beta, alpha, halves=False).astype(input.dtype)
 
 
 @op("addr", inplace=True, out=True, saves=("vec1:vec2", "vec2:vec1"), promote="common")
@@ -318,11 +325,14 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Num
     for name, x in (("vec1", vec1), ("vec2", vec2)):
         if x.ndim != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {x.ndim}-D")
+    if CATEGORY[np.dtype(input.dtype)] < FLOAT and (isinstance(alpha, float) or isinstance(beta, float)):
+        which = "beta" if isinstance(beta, float) else "alpha"
+        raise RuntimeError(f"For integral input tensors, argument {which} must not be a floating point number.")
     if input.dtype == bool:
         alpha, beta = (jnp.asarray(number).astype(bool) for number in (alpha, beta))
         return (vec1[:, None] & vec2[None, :] & alpha) | (input & beta)
     vec1, vec2 = widen(vec1, vec2)
-    return _plus(input, vec1[:, None] * vec2[None, :], beta, alpha).astype(input.dtype)
+    return _plus(input, vec1[:, None] * vec2[None, :], beta, alpha, halves=False).astype(input.dtype)
 
 
 @op("baddbmm", inplace=True, out=EXACT, saves=("batch1:batch2", "batch2:batch1"))

@@ -8,7 +8,7 @@ from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT
 from torchlike._src.operators.registry import Array, Operand, composite, op, ops
-from torchlike._src.operators.support import as_dtype, is_number, normalize_dim, refuse
+from torchlike._src.operators.support import as_dtype, is_number, normalize_dim, refuse, vetted
 
 
 def _ordered(input: Array, axis: int) -> Array:
@@ -130,6 +130,14 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Arr
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
+def _check_share(name: str) -> Any:
+    def check(input: Any, q: Any, *_: Any) -> None:
+        if is_number(q) and not 0 <= q <= 1:
+            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+
+    return check
+
+
 def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Array:
     """Quantiles by torch's steps: ``q`` comes first in the result if it is 1-d."""
     if interpolation not in _INTERPOLATIONS:
@@ -140,8 +148,7 @@ def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, i
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     if input.size == 0:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
-    if is_number(q) and not 0 <= q <= 1:
-        raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+    _check_share(name)(input, q)
     if getattr(q, "ndim", 0) > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if getattr(q, "ndim", 0) and q.dtype != input.dtype:
@@ -182,12 +189,14 @@ def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, i
 
 
 @op("quantile", out="quantile() out tensor must be same dtype as the input tensor", grad_name="SqueezeBackward4")
+@vetted(_check_share("quantile"))
 def quantile(input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Array:
     """The value below which the fraction ``q`` lies, along ``dim`` or of everything; NaN if there is any."""
     return _quantile("quantile", input, q, dim, keepdim, interpolation)
 
 
 @op("nanquantile", out="quantile() out tensor must be same dtype as the input tensor", grad_name="SqueezeBackward4")
+@vetted(_check_share("nanquantile"))
 def nanquantile(
     input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Array:

@@ -381,7 +381,7 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Num
                 f"{list(input.shape)} source.shape = {list(source.shape)}"
             )
     if not (is_number(alpha) and alpha == 1):
-        source = source * as_dtype(alpha, np.dtype(input.dtype))
+        source = source * as_dtype(fitting(alpha, np.dtype(input.dtype)), np.dtype(input.dtype))
     flat, source = _flat(input), source.reshape(-1) if not input.ndim or not source.ndim else source
     return _add_at(flat, _slices(index, axis), source).reshape(input.shape)
 

@@ -35,7 +35,11 @@ def _check_clamp(input: Any, min: Any, max: Any) -> None:
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     refuse_complex("clamp is not supported for complex types", input, NotImplementedError)
-    refuse(f"clamp{'' if min is not None and max is not None else '_max' if min is None else '_min'}_scalar_cpu", input, BOOL)
+    tensors = any(is_array(bound) for bound in (min, max) if bound is not None)
+    if min is not None and max is not None:
+        refuse("clamp_cpu" if tensors else "clamp_scalar_cpu", input, BOOL)
+    elif not tensors:
+        refuse("clamp_max_scalar_cpu" if min is None else "clamp_min_scalar_cpu", input, BOOL)
 
 
 def _host_clamp(input: Any, min: Any = None, max: Any = None) -> Any:
@@ -75,14 +79,14 @@ def _bounded(input: Array, bound: Any, beyond: Callable[[Array, Array], Array]) 
 @op("clamp_min", promote="common", inplace=True, out=True, saves=("input", "min"))
 def clamp_min(input: Array, min: Operand) -> Array:
     """``input`` where it is not below ``min``, else ``min``."""
-    refuse_complex("clamp is not supported for complex types", input, NotImplementedError)
+    _check_clamp(input, min, None)
     return _bounded(input, min, jnp.less)
 
 
 @op("clamp_max", promote="common", inplace=True, out=True, saves=("input", "max"))
 def clamp_max(input: Array, max: Operand) -> Array:
     """``input`` where it is not above ``max``, else ``max``."""
-    refuse_complex("clamp is not supported for complex types", input, NotImplementedError)
+    _check_clamp(input, None, max)
     return _bounded(input, max, jnp.greater)
 
 
