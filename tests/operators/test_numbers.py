@@ -149,7 +149,9 @@ CHANGING = [
 ]
 
 
-@pytest.mark.parametrize(("call", "dtype", "values"), CHANGING, ids=[f"{c} {str(d).removeprefix('torch.')}" for c, d, _ in CHANGING])
+@pytest.mark.parametrize(
+    ("call", "dtype", "values"), CHANGING, ids=[f"{c} {str(d).removeprefix('torch.')}" for c, d, _ in CHANGING]
+)
 @pytest.mark.parametrize("size", [4, 40_000])  # on the host where an op has a host form, and recorded
 def test_a_number_that_became_an_input_is_still_checked(call, dtype, values, size):
     if size > 4 and ("add" in call or "renorm" in call):

@@ -404,7 +404,13 @@ def glu(input: Array, dim: int = -1) -> Array:
     return (value * jax.nn.sigmoid(gate)).astype(input.dtype)
 
 
-@op("nn.functional.logsigmoid", "_C._nn.log_sigmoid", out=True, saves=("input",), grad_name="LogSigmoidBackward0")
+@op(
+    "nn.functional.logsigmoid",
+    "_C._nn.log_sigmoid",
+    out="expected scalar type {Made} but found {Given}",
+    saves=("input",),
+    grad_name="LogSigmoidBackward0",
+)
 def logsigmoid(input: Array) -> Array:
     """``log(sigmoid(x))`` without overflow."""
     require_floating(input, "log_sigmoid_cpu")

@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, promote
-from torchlike._src.operators.registry import Array, op
+from torchlike._src.operators.registry import EXACT, Array, Out, op
 from torchlike._src.operators.support import normalize_dim, refuse, widen
 
 
@@ -17,7 +17,7 @@ def _running_dtype(x: Array, dtype: np.dtype | None) -> np.dtype:
     return np.dtype(np.int64) if CATEGORY[np.dtype(x.dtype)] <= INTEGER else np.dtype(x.dtype)
 
 
-@op("cumsum", inplace=True, out=True, saves=())
+@op("cumsum", inplace=True, out=Out(EXACT, typed=True), saves=())
 def cumsum(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The sums of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
@@ -28,7 +28,7 @@ def cumsum(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     return jnp.cumsum(wide, axis, dtype=wide.dtype).astype(input.dtype)
 
 
-@op("cumprod", inplace=True, out=True, saves=("input", "result"))
+@op("cumprod", inplace=True, out=Out(EXACT, typed=True), saves=("input", "result"))
 def cumprod(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The products of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._src.operators.registry import Array, Arrays, composite, is_tensor, op, ops
+from torchlike._src.operators.registry import Array, Arrays, Out, composite, is_tensor, op, ops
 from torchlike._src.operators.support import normalize_dim
 
 
@@ -48,7 +48,10 @@ def _host_cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.concatenate(*_check_cat(tensors, dim))
 
 
-@op("cat", "concat", "concatenate", promote="common", method=False, out="apart", host=_host_cat, saves=(), layout="format")
+_JOINED = Out("torch.cat(): input types can't be cast to the desired output type {Given}", TypeError, cast=True, apart=True)
+
+
+@op("cat", "concat", "concatenate", promote="common", method=False, out=_JOINED, host=_host_cat, saves=(), layout="format")
 def cat(tensors: Arrays, dim: int = 0) -> Array:
     """The tensors one after another along ``dim``; their other sizes are equal."""
     return jnp.concatenate(*_check_cat(tensors, dim))
@@ -71,7 +74,7 @@ def _host_stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.stack(tensors, _check_stack(tensors, dim))
 
 
-@op("stack", promote="common", method=False, out=True, host=_host_stack, saves=())
+@op("stack", promote="common", method=False, out=_JOINED, host=_host_stack, saves=())
 def stack(tensors: Arrays, dim: int = 0) -> Array:
     """The tensors, of one shape, along a new dimension."""
     return jnp.stack(tensors, _check_stack(tensors, dim))

@@ -67,7 +67,11 @@ def _check_mv(mat: Any, vec: Any) -> None:
     refuse("addmv_impl_cpu", mat, BOOL)
 
 
-@op("mv", out=True, saves=("input:vec", "vec:input"))
+@op(
+    "mv",
+    out="addmv input tensors must have the same dtype, but got {Given}, {Made}, and {Made}",
+    saves=("input:vec", "vec:input"),
+)
 def mv(input: Array, vec: Array) -> Array:
     """The product of a matrix ``(N, K)`` and a vector ``(K,)``: ``(N,)``."""
     _check_mv(input, vec)
@@ -345,7 +349,10 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alp
     return _plus(input, _product(batch1, batch2, _BATCHED), beta, alpha).astype(input.dtype)
 
 
-@op("addbmm", inplace=True, out=True, saves=("batch1:batch2", "batch2:batch1"))
+@op(
+    "addbmm", inplace=True, saves=("batch1:batch2", "batch2:batch1"),
+    out="self and mat2 must have the same dtype, but got {Given} and {Made}",
+)  # fmt: skip
 def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alpha: Number = 1) -> Array:
     """``beta * input + alpha * (batch1 @ batch2).sum(0)``."""
     for i, batch in ((1, batch1), (2, batch2)):

@@ -25,7 +25,7 @@ def copied(name: str, made: Any, out: Any) -> Any:
             return copy
         if out.dtype is not copy.dtype:
             raise other_dtype(EXACT, copy.dtype.np, out.dtype.np)
-        deliver(name, copy, out)
+        deliver(copy, out)
         return out
     if out is None:
         return tuple([copied(name, m, None) for m in made])
