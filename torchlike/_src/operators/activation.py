@@ -313,6 +313,8 @@ def threshold(input: Array, threshold: Number, value: Number) -> Array:
     """``input`` where it is above ``threshold``, else ``value``."""
     if input.dtype == jnp.bool_:
         raise NotImplementedError("\"threshold_cpu\" not implemented for 'Bool'")
+    if is_complex(input):
+        raise NotImplementedError(f"\"threshold_cpu\" not implemented for '{scalar_type(input.dtype)}'")
     x = opmath(input)  # torch compares a bfloat16 with the float32 bound, not with the bound rounded
     return jnp.where(x <= _like(threshold, x), _like(fitting(value, np.dtype(input.dtype)), input), input)
 

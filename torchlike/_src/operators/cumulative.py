@@ -22,6 +22,7 @@ def cumsum(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The sums of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
     input = input.astype(_running_dtype(input, dtype))
+    refuse("cumsum_out_cpu", input, BOOL)
     if not input.ndim:
         return input
     (wide,) = widen(input)
@@ -33,6 +34,7 @@ def cumprod(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The products of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
     input = input.astype(_running_dtype(input, dtype))
+    refuse("cumprod_out_cpu", input, BOOL)
     if not input.ndim:
         return input
     (wide,) = widen(input)

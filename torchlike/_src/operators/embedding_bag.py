@@ -11,7 +11,17 @@ from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import checked
 
 
-def _row_range(weight: Any, indices: Any, *_: Any) -> None:
+def _row_range(weight: Any, indices: Any, offsets: Any, *_: Any) -> None:
+    if isinstance(offsets, np.ndarray) and offsets.size:
+        if offsets[0] != 0:
+            raise RuntimeError(
+                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
+                f"{offsets[0]}"
+            )
+        if offsets[-1] > indices.shape[0]:
+            raise RuntimeError(
+                f"offsets[-1] can not be greater than input's length {indices.shape[0]} but got offsets[-1] of {offsets[-1]}"
+            )
     if isinstance(indices, np.ndarray):
         flat = indices.reshape(-1)
         bad = np.flatnonzero((flat < 0) | (flat >= weight.shape[0]))

@@ -286,7 +286,8 @@ def _eigen_out(name: str, *results: str) -> Out:
 
 
 @op(
-    "linalg.eig", method=False, out=_eigen_out("eig", "eigenvalues", "eigenvectors"), returns=("eigenvalues", "eigenvectors"), grad_name="LinalgEigBackward0",
+    "linalg.eig", method=False, out=_eigen_out("eig", "eigenvalues", "eigenvectors"),
+    returns=("eigenvalues", "eigenvectors"), grad_name="LinalgEigBackward0",
 )  # fmt: skip
 def eig(A: Array) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors of square matrices: always complex. On the CPU only."""

@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, FLOAT, scalar_type, type_name
-from torchlike._src.operators.registry import EXACT, Array, Arrays, Number, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, Arrays, Number, composite, is_tensor, op, ops
 from torchlike._src.operators.support import as_dtype, broadcast_shapes, is_number, refuse, widen
 
 _MATRIX = (((1,), (0,)), ((), ()))
@@ -198,6 +198,9 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     Raises:
         RuntimeError: for sizes or dtypes that do not fit, and for 0-d tensors.
     """
+    for position, (name, x) in enumerate((("input", input), ("other", other)), 1):
+        if not is_tensor(x):
+            raise TypeError(f"matmul(): argument '{name}' (position {position}) must be Tensor, not {type(x).__name__}")
     a, b = input.ndim, other.ndim
     into = {} if out is None else {"out": out}
     if a == 2 and b == 2:

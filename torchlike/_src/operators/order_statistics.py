@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT
-from torchlike._src.operators.promotion import scalar_type
+from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, scalar_type
 from torchlike._src.operators.registry import Array, Operand, Out, composite, op, ops
 from torchlike._src.operators.support import as_dtype, is_number, normalize_dim, refuse, vetted
 

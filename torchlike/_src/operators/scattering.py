@@ -348,6 +348,8 @@ def _check_index_vector(name: str, input: Any, dim: int, index: Any) -> int:
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector")
     if index.dtype not in (np.int32, np.int64):
+        if name == "index_fill_":
+            raise IndexError("index_fill_(): Expected dtype int64 for index.")
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     return normalize_dim(dim, input.ndim)
 
@@ -512,7 +514,7 @@ def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> 
             f"put_(): self and source expected to have the same dtype, but got self.dtype = {a} and source.dtype = {b}"
         )
     if index.size != source.size:
-        raise RuntimeError(
+        raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{source.size}, index.numel() = {index.size}"
         )

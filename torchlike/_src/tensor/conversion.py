@@ -1,6 +1,5 @@
 """Changing dtype, device and memory: casts, `to`, `clone`, `contiguous`, and writing (`copy_`, `fill_`, ...)."""
 
-import warnings
 from typing import Any
 
 import jax.numpy as jnp
@@ -251,7 +250,9 @@ def write_result(self: Tensor, result: Tensor) -> Tensor:
 
 @composite("Tensor.copy_")
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Write the elements of ``src``, broadcast and cast, into this tensor."""
+    """Write the elements of ``src``, broadcast and cast, into this tensor; a number everywhere."""
+    if isinstance(src, (bool, int, float, complex)):
+        return fill_(self, src)
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     self._check_write("copy_", (src,))

@@ -85,7 +85,7 @@ def _function(op: Op, kernel: Kernel) -> Callable[..., Any]:
 def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     """Compile the public function of one form of an op."""
     space: dict[str, Any] = {
-        "_kernel": kernel, "_record": record, "_in_place": _IN_PLACE.get(op.inplace), "_into": _into_as(op),
+        "_kernel": kernel, "_record": record, "_in_place": _in_place_as(op), "_into": _into_as(op),
         "_renamed": renamed, "_seed": next_seed, "_without_grad": without_grad,
     }  # fmt: skip
     positional, named, passed = [], [], []
@@ -210,12 +210,40 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+def _in_place_as(op: Op) -> Callable[..., Any] | None:
+    """How a record is written in place: one that is computed in the dtype of its ``out``, in that of the tensor."""
+    write = _IN_PLACE.get(op.inplace)
+    if write is None or not (isinstance(op.out, Out) and op.out.typed):
+        return write
+    place = [p.name for p in op.params].index("dtype")
+
+    def typed(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
+        self = _written(kernel, args)
+        return write(kernel, (*args[:place], args[place] or self.dtype, *args[place + 1 :]))
+
+    return typed
+
+
 def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> Tensor:
+    have = self._aval()
     try:
         result = record(kernel, args)
     except TypeError as error:
         raise TypeError(_as_method(str(error), kernel.name)) from None
-    have, made = self._aval(), result._aval()
+    except NotImplementedError:  # that the result would not fit goes first
+        if kernel.promote is not None:
+            _check_cast(promotion.result_type([_kind(args[i]) for i in kernel.operands if args[i] is not None]), have.dtype)
+        raise
+    made = result._aval()
+    if made != have and (made.shape != have.shape or made.dtype != have.dtype) and _is_structured(kernel):
+        for what, before, after in (
+            ("dtype", promotion.cpp_name(have.dtype), promotion.cpp_name(made.dtype)),
+            ("size", list(have.shape), list(made.shape)),
+        ):
+            if before != after:
+                raise RuntimeError(
+                    f"Bad in-place call: input tensor {what} {before} and output tensor {what} {after} should match"
+                )
     if made.shape != have.shape:
         raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
     if made.dtype != have.dtype and promotion.is_complex(have.dtype) and promotion.is_floating(made.dtype):
@@ -238,6 +266,16 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
     return self
 
 
+def _kind(a: Any) -> promotion.Kind:
+    return (a._aval().dtype, a.ndim) if isinstance(a, Tensor) else type(a)
+
+
+def _is_structured(kernel: Kernel) -> bool:
+    """Whether torch computes it by a kernel that neither broadcasts nor casts what it writes; their ``out`` is exact."""
+    op = OPS.get(kernel.name)
+    return op is not None and (op.out == EXACT or (isinstance(op.out, Out) and op.out.message == EXACT))
+
+
 @functools.cache
 def _constant(grad_name: str) -> Kernel:
     """The history of a write whose gradient is zero: of comparisons, say."""
@@ -257,15 +295,19 @@ def _as_method(message: str, name: str) -> str:
     )
 
 
+def _check_cast(made: np.dtype, wanted: np.dtype) -> None:
+    if not promotion.can_cast(made, wanted):
+        raise RuntimeError(
+            f"result type {promotion.scalar_type(made)} can't be cast to the desired output type {promotion.scalar_type(wanted)}"
+        )
+
+
 def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
     """Cast a result to the dtype of where it goes; RuntimeError where torch refuses."""
     made = result._aval().dtype
     if made == wanted:
         return result
-    if not promotion.can_cast(made, wanted):
-        raise RuntimeError(
-            f"result type {promotion.scalar_type(made)} can't be cast to the desired output type {promotion.scalar_type(wanted)}"
-        )
+    _check_cast(made, wanted)
     cast = result.to(dtypes.OF_NUMPY[wanted])
     if cast._node is not None and cast._node is not result._node:
         cast._node.__class__ = result._node.__class__  # torch has one node for both
