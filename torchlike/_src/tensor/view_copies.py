@@ -76,6 +76,8 @@ def _narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`narrow`, with the error of torch's kernel for a dimension too far."""
     if input.ndim and dim >= input.ndim:
         raise RuntimeError(f"narrow_copy: expected dim < {input.ndim} for an input of {input.ndim} dimensions, got {dim}")
+    if length < 0:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({input.shape[dim]}).")
     return views.narrow(input, dim, start, length)
 
 
