@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.differential import Case, agree, check, ints, randn, table
+from tests.differential import Case, agree, check, full, ints, randn, table
 
 HALVES = [randn(200).mul(3).to(dtype) for dtype in (torch.float16, torch.bfloat16)]
 
@@ -111,3 +111,63 @@ def test_integers_that_become_int64(case):
 @table([Case("special.zeta", ints(7, 1, low=-2, high=4), torch.tensor([-2.5, -2.0, -1.0, 0.0, 0.5, 2.0]))])
 def test_zeta_at_its_poles(case):
     check(case)
+
+
+#: A call and the values that its number takes one after the other at the same place of the program.
+CHANGING = [
+    ("x + v", torch.uint8, [3, 2, 300, -1, 2**40, 2**64, 5]),
+    ("x * v", torch.float32, [1.0, 2.0, 1e39, math.inf, math.nan, 10**30, 2**63, 3.0]),
+    ("x // v", torch.uint8, [3, 2, 256, 0, 5]),
+    ("x % v", torch.int32, [3, 2, 2**40, 0, 5]),
+    ("x ** v", torch.uint8, [3, 2, 300, -1, 4]),
+    ("x ** v", torch.int64, [3, 2, -1, 2**63, 4]),
+    ("x ** v", torch.float16, [3.0, 2.5, 1e6, 4.0]),
+    ("x ** v", torch.bool, [True, False, 2, True]),
+    ("x == v", torch.int16, [3, 2, 2**40, 4]),
+    ("torch.clamp_max(x, v)", torch.uint8, [3, 2, 300, -1, 5]),
+    ("torch.clamp_min(x, v)", torch.bool, [True, False, 2]),
+    ("torch.where(x > 2, x, v)", torch.uint8, [3, 2, 300, 5]),
+    ("x.masked_fill(x > 2, v)", torch.float16, [3.0, 2.0, 1e6, 5.0]),
+    ("torch.add(x, x, alpha=v)", torch.uint8, [3, 2, 300, 5]),
+    ("torch.sub(x, x, alpha=v)", torch.int8, [3, 2, 128, -128, 129, 5]),
+    ("torch.rsub(x, x, alpha=v)", torch.uint8, [3, 2, 300, 5]),
+    ("torch.addcmul(x, x, x, value=v)", torch.uint8, [3, 2, 300, 5]),
+    ("torch.addr(x, x, x, beta=v)", torch.float16, [3.0, 2.0, 1e6, 5.0]),
+    ("torch.addr(x, x, x, beta=v)", torch.int64, [3, 2, 0.5]),
+    ("torch.addmm(x.view(2, 2), x.view(2, 2), x.view(2, 2), alpha=v)", torch.uint8, [3, 2, 300, 5]),
+    ("torch.addmv(x[:2], x.view(2, 2), x[:2], alpha=v)", torch.float16, [3.0, 2.0, 1e6, 5.0]),
+    ("x.index_add(0, torch.tensor([0]), x[:1], alpha=v)", torch.uint8, [3, 2, 300, 5]),
+    ("torch.nn.functional.pad(x, (1, 1), value=v)", torch.uint8, [3, 2, 300, 5]),
+    ("torch.nn.functional.threshold(x, 1, v)", torch.float16, [3.0, 2.0, 1e6, 5.0]),
+    ("torch.nn.functional.hardshrink(x, v)", torch.float16, [3.0, 2.0, 1e6, 5.0]),
+    ("torch.nn.functional.softshrink(x, v)", torch.float32, [3.0, 2.0, -1.0, 5.0]),
+    ("torch.nn.functional.celu(x, v)", torch.float32, [3.0, 2.0, 0.0, 5.0]),
+    ("torch.nn.functional.hardtanh(x, v, 9)", torch.uint8, [3, 2, -1, 5]),
+    ("torch.quantile(x, v)", torch.float32, [0.1, 0.2, 1.5, 0.3]),
+    ("torch.histc(x, 3, 1, v)", torch.float32, [3, 4, 0, 5]),
+    ("torch.renorm(x.view(2, 2), 2, 0, v)", torch.float32, [3.0, 2.0, -1.0, 5.0]),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "dtype", "values"), CHANGING, ids=[f"{c} {str(d).removeprefix('torch.')}" for c, d, _ in CHANGING]
+)
+@pytest.mark.parametrize("size", [4, 40_000])  # on the host where an op has a host form, and recorded
+def test_a_number_that_became_an_input_is_still_checked(call, dtype, values, size):
+    if size > 4 and ("add" in call or "renorm" in call):
+        size = 4  # recorded in any case
+
+    def program(lib, x):
+        results = []
+        for v in values:
+            try:
+                results.append(eval(call, {"torch": lib, "x": x, "v": v})[..., :4].tolist())
+            except (RuntimeError, OverflowError, NotImplementedError) as error:
+                results.append(f"{type(error).__name__}: {error}".splitlines()[0])
+        return results
+
+    agree(program, torch.tensor([1, 2, 3, 4]).to(dtype).repeat(size // 4))
+
+
+def test_norms_of_halves_may_exceed_what_halves_hold():
+    agree(lambda lib, x: lib.renorm(x, 2, 0, 3.0), full((2, 40_000), 2.0, torch.float16))

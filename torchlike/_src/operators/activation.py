@@ -22,6 +22,7 @@ from torchlike._src.operators.nn_checks import (
 )
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.registry import FOUND, Array, Number, composite, op, ops
+from torchlike._src.operators.support import vetted
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
@@ -61,15 +62,20 @@ def functional_relu(input: Any, inplace: bool = False) -> Any:
     return _apply("relu", inplace, input)
 
 
+def _check_limits(input: Any, min_val: Any = -1.0, *_: Any) -> None:
+    if jnp.issubdtype(input.dtype, jnp.unsignedinteger) and _known(min_val) and min_val < 0:
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+
+
 @op("_C._nn.hardtanh", inplace=True, saves=("input", "~input"))
+@vetted(_check_limits)
 def hardtanh(input: Array, min_val: Number = -1.0, max_val: Number = 1.0) -> Array:
     """``input`` limited to ``[min_val, max_val]``; unlike `clamp` the derivative at a bound is 0."""
     if input.dtype == jnp.bool_:
         raise RuntimeError("Bool inputs not supported for hardtanh")
     if is_complex(input):
         raise NotImplementedError("clamp is not supported for complex types")
-    if jnp.issubdtype(input.dtype, jnp.unsignedinteger) and _known(min_val) and min_val < 0:
-        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+    _check_limits(input, min_val)
     low, high = (_like(fitting(bound, np.dtype(input.dtype)), input) for bound in (min_val, max_val))
     return jnp.where(input <= low, low, jnp.where(input >= high, high, input))
 
@@ -145,15 +151,20 @@ def functional_selu(input: Any, inplace: bool = False) -> Any:
     return _apply("selu", inplace, input)
 
 
+def _check_celu(input: Any, alpha: Any = 1.0) -> None:
+    if _known(alpha) and alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+
+
 @op("celu", inplace=True, method=False, saves=("input",), grad_name="EluBackward0")
+@vetted(_check_celu)
 def celu(input: Array, alpha: Number = 1.0) -> Array:
     """``max(0, x) + min(0, alpha * (exp(x / alpha) - 1))``.
 
     Source:
         Barron 2017, https://arxiv.org/abs/1704.07483.
     """
-    if _known(alpha) and alpha == 0:
-        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    _check_celu(input, alpha)
     return elu(input, alpha, 1.0, 1.0 / alpha)
 
 
@@ -255,11 +266,20 @@ def functional_hardsigmoid(input: Any, inplace: bool = False) -> Any:
 def hardshrink(input: Array, lambd: Number = 0.5) -> Array:
     """``input``, and 0 where its magnitude is at most ``lambd``."""
     require_floating(input, "hardshrink_cpu")
-    bound = _like(lambd, input)
+    bound = _like(fitting(lambd, np.dtype(input.dtype)), input)
     return jnp.where((input >= -bound) & (input <= bound), jnp.zeros((), input.dtype), input)
 
 
+def _check_lambda(input: Any, lambd: Any = 0.5) -> None:
+    if _known(lambd) and not 0 <= lambd <= float(jnp.finfo(input.dtype).max):
+        raise RuntimeError(
+            f"lambda must be in range [0, {float(jnp.finfo(input.dtype).max):g}] for input dtype "
+            f"{scalar_type(input.dtype)}, but found {lambd:g}"
+        )
+
+
 @op("nn.functional.softshrink", "_C._nn.softshrink", out=FOUND, saves=("input", "~input"))
+@vetted(_check_lambda)
 def softshrink(input: Array, lambd: Number = 0.5) -> Array:
     """``input`` moved towards 0 by ``lambd``, and 0 where its magnitude is at most that.
 
@@ -267,11 +287,7 @@ def softshrink(input: Array, lambd: Number = 0.5) -> Array:
         RuntimeError: if ``lambd`` is negative.
     """
     require_floating(input, "softshrink_check")
-    if _known(lambd) and not 0 <= lambd <= float(jnp.finfo(input.dtype).max):
-        raise RuntimeError(
-            f"lambda must be in range [0, {float(jnp.finfo(input.dtype).max):g}] for input dtype "
-            f"{scalar_type(input.dtype)}, but found {lambd:g}"
-        )
+    _check_lambda(input, lambd)
     x = opmath(input)
     bound = _like(lambd, x)
     inside = x - jax.lax.stop_gradient(x)  # 0, and NaN for NaN
@@ -297,6 +313,8 @@ def threshold(input: Array, threshold: Number, value: Number) -> Array:
     """``input`` where it is above ``threshold``, else ``value``."""
     if input.dtype == jnp.bool_:
         raise NotImplementedError("\"threshold_cpu\" not implemented for 'Bool'")
+    if is_complex(input):
+        raise NotImplementedError(f"\"threshold_cpu\" not implemented for '{scalar_type(input.dtype)}'")
     x = opmath(input)  # torch compares a bfloat16 with the float32 bound, not with the bound rounded
     return jnp.where(x <= _like(threshold, x), _like(fitting(value, np.dtype(input.dtype)), input), input)
 
@@ -388,7 +406,13 @@ def glu(input: Array, dim: int = -1) -> Array:
     return (value * jax.nn.sigmoid(gate)).astype(input.dtype)
 
 
-@op("nn.functional.logsigmoid", "_C._nn.log_sigmoid", out=True, saves=("input",), grad_name="LogSigmoidBackward0")
+@op(
+    "nn.functional.logsigmoid",
+    "_C._nn.log_sigmoid",
+    out="expected scalar type {Made} but found {Given}",
+    saves=("input",),
+    grad_name="LogSigmoidBackward0",
+)
 def logsigmoid(input: Array) -> Array:
     """``log(sigmoid(x))`` without overflow."""
     require_floating(input, "log_sigmoid_cpu")

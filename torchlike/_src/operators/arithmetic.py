@@ -23,6 +23,7 @@ from torchlike._src.operators.support import (
     other_dtype,
     refuse,
     underivable,
+    vetted,
     widen,
     wrap,
 )
@@ -30,8 +31,8 @@ from torchlike._src.operators.support import (
 _BOOL = np.dtype(bool)
 
 
-def _combined(plus: Callable[[Any, Any], Any], input: Any, other: Any, alpha: Any) -> Any:
-    """``plus(input, alpha * other)``, refusing an ``alpha`` that the dtype of both cannot hold."""
+def _combined(plus: Callable[[Any, Any], Any], input: Any, other: Any, alpha: Any, sign: int = 1) -> Any:
+    """``plus(input, alpha * other)``, refusing an ``alpha`` that, with its ``sign``, their dtype cannot hold."""
     dtype = np.dtype(input.dtype)
     if is_number(alpha):
         if alpha is True and CATEGORY[dtype] == BOOL:
@@ -44,7 +45,8 @@ def _combined(plus: Callable[[Any, Any], Any], input: Any, other: Any, alpha: An
             raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
         if alpha == 1:
             return plus(input, other)
-    input, other, alpha = widen(input, other, as_dtype(fitting(alpha, dtype), dtype))
+        fitting(sign * alpha, dtype)
+    input, other, alpha = widen(input, other, as_dtype(alpha, dtype))
     return plus(input, other * alpha).astype(dtype)
 
 
@@ -77,14 +79,14 @@ def _difference_operands(input: Any, other: Any) -> tuple[Any, Any]:
 
 def _host_sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     input, other = _difference_operands(input, other)
-    return on_host(lambda a, b: _combined(np.subtract, a, b, alpha))(input, other)
+    return on_host(lambda a, b: _combined(np.subtract, a, b, alpha, -1))(input, other)
 
 
 @op("sub", "subtract", inplace=True, out=True, operators=("__sub__", "__isub__"), host=_host_sub, saves=())
 def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
     """``input - alpha * other``; bools have no difference."""
     input, other = operands(*_difference_operands(input, other))  # promoted here: bools are refused before
-    return _combined(jnp.subtract, input, other, alpha)
+    return _combined(jnp.subtract, input, other, alpha, -1)
 
 
 @op("rsub", method=False, grad_name="RsubBackward1", saves=())
@@ -174,10 +176,11 @@ def _check_rounding(rounding_mode: str | None) -> None:
 
 def _check_divisor(input: Any, other: Any, *_: Any, **__: Any) -> None:
     """Integer division by zero is an error where the divisor is known: as a number, or on the host."""
-    integers = all(is_number(x) or CATEGORY[np.dtype(x.dtype)] <= INTEGER for x in (input, other))
+    integers = all(isinstance(x, int) if is_number(x) else CATEGORY[np.dtype(x.dtype)] <= INTEGER for x in (input, other))
     if integers and (is_number(other) or isinstance(other, np.ndarray)):
-        divisor = np.asarray(other)
-        if divisor.dtype.kind in "iub" and not divisor.all():
+        beside = np.dtype(getattr(input, "dtype", _BOOL))
+        divisor = wrap(other, beside) if type(other) is int and CATEGORY[beside] == INTEGER else np.asarray(other)
+        if (divisor.dtype != _BOOL or beside != _BOOL) and not divisor.all():
             raise RuntimeError("ZeroDivisionError")
 
 
@@ -319,13 +322,20 @@ def _host_pow(input: Any, exponent: Any) -> Any:
     if isinstance(exponent, np.ndarray) and exponent.dtype.kind in "iu":
         base = as_dtype(input, exponent.dtype)
         return np.asarray(_integer_pow(np, *np.broadcast_arrays(base, exponent)), dtype=exponent.dtype)
-    return on_host(np.power, but="b")(input, exponent)
+    return on_host(np.power, but="b")(input, fitting(exponent, input.dtype))
+
+
+def _check_exponent(input: Any, exponent: Any) -> None:
+    integers = is_array(input) and CATEGORY[np.dtype(input.dtype)] == INTEGER and type(exponent) is int
+    if integers and exponent < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
 
 
 @op(
     "pow", promote="common", inplace=True, out=True, operators=("__pow__", "__rpow__", "__ipow__"), host=_host_pow,
     saves=("input", "exponent", "result:exponent", "~input"), grad_name=_pow_grad_name,
 )  # fmt: skip
+@vetted(_check_exponent)
 def pow(input: Operand, exponent: Operand) -> Array:
     """``input ** exponent``.
 
@@ -345,13 +355,11 @@ def pow(input: Operand, exponent: Operand) -> Array:
 def _pow_number(input: Array, exponent: complex) -> Array:
     """Powers that are known: the common ones without ``pow``, exactly and several times faster."""
     category = CATEGORY[np.dtype(input.dtype)]
-    if category == BOOL:
-        if isinstance(exponent, bool):
-            refuse("pow", input, BOOL)
-        input = input.astype(jnp.int64)
+    if category == BOOL:  # only beside a bool, a number of another type has promoted it
+        return input if exponent else jnp.ones_like(input)
     if category <= INTEGER:
-        if exponent < 0:
-            raise RuntimeError("Integers to negative integer powers are not allowed.")
+        _check_exponent(input, exponent)
+        fitting(exponent, np.dtype(input.dtype))
         return lax.integer_pow(input, int(exponent)) if exponent else jnp.ones_like(input)
     if exponent == 0:
         return jnp.ones_like(input)
@@ -359,6 +367,8 @@ def _pow_number(input: Array, exponent: complex) -> Array:
         return jnp.sqrt(input) if exponent > 0 else lax.rsqrt(input)
     if exponent in (1, 2, 3, -1, -2):
         return lax.integer_pow(input, int(exponent.real))
+    if input.dtype.itemsize == 2:
+        fitting(exponent, np.dtype(input.dtype))
     return _pow(input, jnp.broadcast_to(wrap(exponent, np.dtype(input.dtype)), input.shape))
 
 

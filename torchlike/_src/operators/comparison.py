@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, scalar_type
-from torchlike._src.operators.registry import FOUND, Array, Operand, composite, op, ops
+from torchlike._src.operators.registry import FOUND, Array, Operand, composite, is_tensor, op, ops
 from torchlike._src.operators.support import on_host, operands, refuse
 
 
@@ -112,6 +112,8 @@ def isclose(input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08
 @composite("equal")
 def equal(input: Any, other: Any) -> bool:
     """Whether both have one shape and the same elements."""
+    if not is_tensor(other):
+        raise TypeError(f"equal(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
     return input.shape == other.shape and bool(ops.all(ops.eq(input, other)))
 
 

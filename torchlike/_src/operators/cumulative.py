@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, promote
-from torchlike._src.operators.registry import LINEAR, NOTHING, Array, op
+from torchlike._src.operators.registry import EXACT, LINEAR, NOTHING, Array, Out, op
 from torchlike._src.operators.support import normalize_dim, refuse, widen
 
 
@@ -19,11 +19,12 @@ def _running_dtype(x: Array, dtype: np.dtype | None) -> np.dtype:
     return np.dtype(np.int64) if CATEGORY[np.dtype(x.dtype)] <= INTEGER else np.dtype(x.dtype)
 
 
-@op("cumsum", inplace=True, out=True, saves=())
+@op("cumsum", inplace=True, out=Out(EXACT, typed=True), saves=())
 def cumsum(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The sums of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
     input = input.astype(_running_dtype(input, dtype))
+    refuse("cumsum_out_cpu", input, BOOL)
     if not input.ndim:
         return input
     (wide,) = widen(input)
@@ -34,11 +35,12 @@ def _of_one(input: Any, *rest: Any) -> dict[str, str] | None:
     return {"input": LINEAR} if math.prod(input.shape) <= 1 else None
 
 
-@op("cumprod", inplace=True, out=True, saves=("input", "result"), shortcut=_of_one)
+@op("cumprod", inplace=True, out=Out(EXACT, typed=True), saves=("input", "result"), shortcut=_of_one)
 def cumprod(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The products of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
     input = input.astype(_running_dtype(input, dtype))
+    refuse("cumprod_out_cpu", input, BOOL)
     if not input.ndim:
         return input
     (wide,) = widen(input)

@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type, to_complex
-from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, Out, composite, op, ops
 from torchlike._src.operators.support import into, unbroadcast
 
 _LOW = ("float16", "bfloat16")
@@ -142,13 +142,13 @@ def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False, out:
     found = ops._cholesky_ex(A, upper)
     if check_errors:
         raise_for(found[1], _NOT_POSITIVE.format(name="linalg.cholesky_ex"))
-    return into(out, found)
+    return into(out, found, name="linalg_cholesky_ex")
 
 
 def _cholesky(name: str, A: Any, upper: bool, out: Any) -> Any:
     L, info = ops._cholesky_ex(A, upper)
     raise_for(info, _NOT_POSITIVE.format(name=name))
-    return into(out, L, cast=name == "cholesky")
+    return into(out, L, cast=name == "cholesky", name="cholesky" if name == "cholesky" else "linalg_cholesky_ex")
 
 
 @composite("linalg.cholesky", method=False)
@@ -295,8 +295,17 @@ def eigvalsh(A: Array, UPLO: str = "L") -> Array:
     return eigh(A, UPLO)[0]
 
 
+def _eigen_out(name: str, *results: str) -> Out:
+    texts = [
+        f"torch.linalg.{name}: Expected {result} to be safely castable from {{Made}} dtype, but got {result} with dtype {{Given}}"
+        for result in results
+    ]
+    return Out(tuple(texts), cast=True)
+
+
 @op(
-    "linalg.eig", method=False, out=True, returns=("eigenvalues", "eigenvectors"), grad_name="LinalgEigBackward0",
+    "linalg.eig", method=False, out=_eigen_out("eig", "eigenvalues", "eigenvectors"),
+    returns=("eigenvalues", "eigenvectors"), grad_name="LinalgEigBackward0",
 )  # fmt: skip
 def eig(A: Array) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors of square matrices: always complex. On the CPU only."""
@@ -339,7 +348,7 @@ def _eigvals_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     return values, change
 
 
-@op("linalg.eigvals", method=False, out=True, grad_name="LinalgEigBackward0")
+@op("linalg.eigvals", method=False, out=_eigen_out("eigvals", "eigenvalues"), grad_name="LinalgEigBackward0")
 def eigvals(A: Array) -> Array:
     """The eigenvalues of square matrices: always complex. On the CPU only."""
     check_matrix("linalg.eigvals", A, square=True)

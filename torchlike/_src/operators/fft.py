@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, default_dtype, scalar_type, to_complex
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import Array, Out, composite, op, ops
 from torchlike._src.operators.support import normalize_dim
 
 _NORMS = (None, "backward", "forward", "ortho")
@@ -72,7 +72,11 @@ def _half(n: int) -> int:
     return n // 2 + 1
 
 
-@op("fft.fft", out=True, grad_name="FftC2CBackward0", saves=())
+def _complex_out(name: str) -> Out:
+    return Out(f"{name} expects a complex output tensor, but got {{Given}}", cast=True)
+
+
+@op("fft.fft", out=_complex_out("fft"), grad_name="FftC2CBackward0", saves=())
 def fft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None) -> Array:
     """The discrete Fourier transform along ``dim``, of ``n`` points (cut, or filled with zeros).
 
@@ -83,14 +87,14 @@ def fft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = No
     return jnp.fft.fft(x, axis=axis, norm=norm)
 
 
-@op("fft.ifft", out=True, grad_name="FftC2CBackward0", saves=())
+@op("fft.ifft", out=_complex_out("ifft"), grad_name="FftC2CBackward0", saves=())
 def ifft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None) -> Array:
     """The inverse of `fft`."""
     x, axis = _one("ifft", _complex(input), n, dim, norm, _same)
     return jnp.fft.ifft(x, axis=axis, norm=norm)
 
 
-@op("fft.rfft", out=True, grad_name="FftR2CBackward0", saves=())
+@op("fft.rfft", out=_complex_out("rfft"), grad_name="FftR2CBackward0", saves=())
 def rfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None) -> Array:
     """`fft` of a real signal: the half that determines the rest."""
     x, axis = _one("rfft", _real("rfft", input), n, dim, norm, _same)
@@ -122,7 +126,7 @@ def hfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = N
     return jnp.fft.irfft(jnp.conj(x), size, axis=axis, norm=_swapped(norm))
 
 
-@op("fft.ihfft", out=True, grad_name="ConjPhysicalBackward0", saves=())
+@op("fft.ihfft", out=_complex_out("ihfft"), grad_name="ConjPhysicalBackward0", saves=())
 def ihfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None) -> Array:
     """The inverse of `hfft`."""
     x, axis = _one("ihfft", _real("ihfft", input), n, dim, norm, _same)
@@ -172,7 +176,7 @@ def _each_axis(transform: Callable[..., Array], x: Array, axes: Sequence[int], n
     return x
 
 
-@op("fft.fftn", out=True, grad_name="FftC2CBackward0", saves=())
+@op("fft.fftn", out=_complex_out("fftn"), grad_name="FftC2CBackward0", saves=())
 def fftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
     """`fft` along each of the dimensions ``dim`` (all), of sizes ``s``."""
     x = _complex(input)
@@ -180,7 +184,7 @@ def fftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) 
     return _each_axis(jnp.fft.fft, _cut(x, sizes, axes), axes, norm)
 
 
-@op("fft.ifftn", out=True, grad_name="FftC2CBackward0", saves=())
+@op("fft.ifftn", out=_complex_out("ifftn"), grad_name="FftC2CBackward0", saves=())
 def ifftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
     """The inverse of `fftn`."""
     x = _complex(input)
@@ -188,7 +192,7 @@ def ifftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None)
     return _each_axis(jnp.fft.ifft, _cut(x, sizes, axes), axes, norm)
 
 
-@op("fft.rfftn", out=True, grad_name="FftR2CBackward0", saves=())
+@op("fft.rfftn", out=_complex_out("rfftn"), grad_name="FftR2CBackward0", saves=())
 def rfftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
     """`fftn` of a real signal: along the last dimension `rfft`."""
     x = _real("rfftn", input)
@@ -233,7 +237,7 @@ def hfftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None)
     return jnp.fft.irfft(jnp.conj(x), last, axis=axes[-1], norm=_swapped(norm))
 
 
-@op("fft.ihfftn", out=True, grad_name="FftC2CBackward0", saves=())
+@op("fft.ihfftn", out=_complex_out("ihfftn"), grad_name="FftC2CBackward0", saves=())
 def ihfftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
     """The inverse of `hfftn`."""
     x = _real("ihfftn", input)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.promotion import CATEGORY, INTEGER
-from torchlike._src.operators.registry import Array, Arrays, composite, op, ops
+from torchlike._src.operators.registry import Array, Arrays, Out, composite, op, ops
 from torchlike._src.operators.support import broadcast_shapes, checked, into, normalize_dim
 
 
@@ -102,7 +102,12 @@ def _select_range(input: Any, dim: int, index: Any, *_: Any) -> None:
             raise IndexError("index out of range in self")
 
 
-@op("index_select", out="index_select(): self and result must have the same scalar type", saves=("index",), host=_host_select)
+@op(
+    "index_select",
+    out=Out("index_select(): self and result must have the same scalar type", apart=True),
+    saves=("index",),
+    host=_host_select,
+)
 @checked(_select_range)
 def index_select(input: Array, dim: int, index: Array) -> Array:
     """The slices of ``input`` at the places ``index``, a vector, of ``dim``."""
@@ -169,7 +174,12 @@ def _check_long(name: str, index: Any) -> None:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {index.dtype}")
 
 
-@op("take", out="apart", saves=("input", "index"), host=_host_take)
+_TAKEN = Out(
+    "take(): self and out expected to have the same dtype, but got self.dtype = {Made} and out.dtype = {Given}", apart=True
+)
+
+
+@op("take", out=_TAKEN, saves=("input", "index"), host=_host_take)
 @checked(flat_range)
 def take(input: Array, index: Array) -> Array:
     """The elements of the flattened ``input`` at ``index``."""
@@ -220,7 +230,7 @@ def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
         found = ops._nonzero_tuple(input)
         return found if isinstance(found, tuple) else (found,)
     made = ops._nonzero(input)
-    return into(out, made)
+    return into(out, made, message="nonzero: Expected out tensor to have scalar type {Made} but got scalar type{Given}")
 
 
 @composite("argwhere")
@@ -248,7 +258,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     if out is not None and out.numel() and out._storage in (input._storage, mask._storage):
         out._refuse_overlap()
     made = ops._at_places(input, ops._flat_places(mask.expand(shape)), shape)
-    return into(out, made)
+    return into(out, made, name="masked_select", message="masked_select(): self and result must have the same scalar type")
 
 
 @composite("unravel_index", method=False)

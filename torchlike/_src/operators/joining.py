@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._src.operators.registry import CONSTANT, Array, Arrays, composite, is_tensor, op, ops
+from torchlike._src.operators.registry import CONSTANT, Array, Arrays, Out, composite, is_tensor, op, ops
 from torchlike._src.operators.support import normalize_dim
 
 
@@ -48,6 +48,9 @@ def _host_cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.concatenate(*_check_cat(tensors, dim))
 
 
+_JOINED = Out("torch.cat(): input types can't be cast to the desired output type {Given}", TypeError, cast=True, apart=True)
+
+
 def _of_nothing(tensors: Sequence[Any], dim: int) -> dict[str, Any] | None:
     """Empty vectors are skipped, whatever the shape of the others."""
     skipped = [t.shape == (0,) for t in tensors]
@@ -55,7 +58,7 @@ def _of_nothing(tensors: Sequence[Any], dim: int) -> dict[str, Any] | None:
 
 
 @op(
-    "cat", "concat", "concatenate", promote="common", method=False, out="apart", host=_host_cat, saves=(), layout="format",
+    "cat", "concat", "concatenate", promote="common", method=False, out=_JOINED, host=_host_cat, saves=(), layout="format",
     shortcut=_of_nothing,
 )  # fmt: skip
 def cat(tensors: Arrays, dim: int = 0) -> Array:
@@ -80,7 +83,7 @@ def _host_stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.stack(tensors, _check_stack(tensors, dim))
 
 
-@op("stack", promote="common", method=False, out=True, host=_host_stack, saves=())
+@op("stack", promote="common", method=False, out=_JOINED, host=_host_stack, saves=())
 def stack(tensors: Arrays, dim: int = 0) -> Array:
     """The tensors, of one shape, along a new dimension."""
     return jnp.stack(tensors, _check_stack(tensors, dim))

@@ -23,6 +23,10 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     if weight.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
     if input.dtype != weight.dtype:
+        if bias is not None and input.ndim == 2:
+            raise RuntimeError(
+                f"mat1 and mat2 must have the same dtype, but got {scalar_type(input.dtype)} and {scalar_type(weight.dtype)}"
+            )
         raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {c_type(input.dtype)} != {c_type(weight.dtype)}")
     rows = 1
     for n in input.shape[:-1]:

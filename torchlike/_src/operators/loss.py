@@ -2,13 +2,16 @@
 
 import math
 import warnings
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlike._src.operators.nn_checks import floated, opmath, require_floating, scalar_type, sizes
 from torchlike._src.operators.registry import Array, op
+from torchlike._src.operators.support import broadcast_shapes, checked
 
 Flag = bool | None
 
@@ -204,7 +207,14 @@ def _slope_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> t
     return _slope(p, target), by_p * tangents[0] - tangents[1] / jnp.maximum((1 - p) * p, 1e-12)
 
 
+def _check_probabilities(input: Any, target: Any, *_: Any) -> None:
+    for name, x in (("input", input), ("target", target)):
+        if isinstance(x, np.ndarray) and not ((x >= 0) & (x <= 1)).all():
+            raise RuntimeError(f"all elements of {name} should be between 0 and 1")
+
+
 @op("nn.functional.binary_cross_entropy", saves=("input", "target", "weight"), without_grad={"weight": "binary_cross_entropy"})
+@checked(_check_probabilities)
 def binary_cross_entropy(
     input: Array,
     target: Array,
@@ -320,6 +330,7 @@ def kl_div(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction, "batchmean")
+    broadcast_shapes(target.shape, input.shape)
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
@@ -374,7 +385,13 @@ def poisson_nll_loss(
     return reduced(loss, reduction)
 
 
+def _check_variance(input: Any, target: Any, var: Any, *_: Any) -> None:
+    if isinstance(var, np.ndarray) and (var < 0).any():
+        raise ValueError("var has negative entry/entries")
+
+
 @op("nn.functional.gaussian_nll_loss", promote="common")
+@checked(_check_variance)
 def gaussian_nll_loss(
     input: Array,
     target: Array,

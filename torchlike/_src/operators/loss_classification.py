@@ -72,6 +72,8 @@ def _check_classes(input: Array, target: Array, weight: Array | None) -> int:
     """torch's complaints about class indices; returns the class axis."""
     if input.ndim == 0:
         raise ValueError("Expected 1 or more dimensions (got 0)")
+    if input.ndim == 1 and target.ndim == 1 and target.size != 1:
+        raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.size}")
     classes = input.shape[1] if input.ndim > 1 else input.shape[0]
     if input.ndim <= 2:
         if target.ndim > 1 or (input.ndim == 1 and target.size != 1):
@@ -170,7 +172,7 @@ def cross_entropy(
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     if target.shape == input.shape and input.ndim:
         return _probability_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     if not is_floating(input):

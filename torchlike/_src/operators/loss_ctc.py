@@ -7,11 +7,13 @@ Source:
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlike._src.operators.loss import check_reduction
 from torchlike._src.operators.nn_checks import require_floating
 from torchlike._src.operators.registry import Array, composite, is_tensor, op, ops
+from torchlike._src.operators.support import checked
 
 #: Logarithm of an impossible path. Finite, so that differences of two are 0 and not NaN.
 _NEVER = -1e30
@@ -23,7 +25,14 @@ def _logsumexp(*terms: Array) -> Array:
     return high + jnp.log(jnp.sum(jnp.exp(stacked - high), 0))
 
 
+def _lengths_on_host(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, *_: Any) -> None:
+    for name, lengths in (("input_lengths", input_lengths), ("target_lengths", target_lengths)):
+        if isinstance(lengths, np.ndarray):
+            _check_lengths(log_probs, targets, lengths.reshape(-1).tolist(), name)
+
+
 @op("_ctc_loss", method=False, saves=("log_probs", "targets"), grad_name="CtcLossBackward0")
+@checked(_lengths_on_host)
 def _ctc_loss(
     log_probs: Array,
     targets: Array,
@@ -125,14 +134,13 @@ def ctc_loss(
                     f"ctc_loss(): argument '{name}' failed to unpack the object at pos {position} with error "
                     f'"type must be tuple of ints,but got {wrong}"'
                 )
-            _check_lengths(log_probs, targets, lengths, name)
             lengths = ops.tensor(list(lengths), dtype=targets.dtype, device=targets.device)
         given.append(lengths)
     return ops["_ctc_loss"](log_probs, targets, *given, blank, reduction, zero_infinity)
 
 
 def _check_lengths(log_probs: Any, targets: Any, lengths: Any, name: str) -> None:
-    """What can be checked of lengths that are given as numbers."""
+    """What can be checked of lengths that are given as numbers, or as tensors on the host."""
     where = "(while checking arguments for ctc_loss_allocate_outputs)"
     longest, steps = max(lengths, default=0), log_probs.shape[0]
     if name == "input_lengths":

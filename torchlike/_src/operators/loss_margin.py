@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchlike._src.operators.distance import distance
 from torchlike._src.operators.loss import Flag, check_reduction, reduced, reduction_of, require_broadcast
 from torchlike._src.operators.nn_checks import floated, require_floating, rounded, scalar_type, sizes
 from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.support import checked
 
 
 def _hinge(x: Array) -> Array:
@@ -228,10 +230,16 @@ def multilabel_soft_margin_loss(
     return reduced(loss, reduction)
 
 
+def _check_classes(input: Any, target: Any, *_: Any) -> None:
+    if isinstance(target, np.ndarray) and ((target < 0) | (target >= (input.shape[-1] if input.ndim else 1))).any():
+        raise RuntimeError("target out of range")
+
+
 @op(
     "nn.functional.multi_margin_loss", "_C._nn.multi_margin_loss", saves=("input", "target"),
     without_grad={"weight": "multi_margin_loss"},
 )  # fmt: skip
+@checked(_check_classes)
 def multi_margin_loss(
     input: Array,
     target: Array,
@@ -288,7 +296,13 @@ def multi_margin_loss(
     return reduced(loss.reshape(input.shape[:-1]), reduction)
 
 
+def _check_labels(input: Any, target: Any, *_: Any) -> None:
+    if isinstance(target, np.ndarray) and ((target < -1) | (target >= (input.shape[-1] if input.ndim else 1))).any():
+        raise RuntimeError("argument #2 'target' is out of range")
+
+
 @op("nn.functional.multilabel_margin_loss", "_C._nn.multilabel_margin_loss", saves=("input", "target"))
+@checked(_check_labels)
 def multilabel_margin_loss(
     input: Array, target: Array, size_average: Flag = None, reduce: Flag = None, reduction: str = "mean"
 ) -> Array:

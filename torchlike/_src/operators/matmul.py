@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import BFLOAT16, BOOL, scalar_type, type_name
-from torchlike._src.operators.registry import EXACT, Array, Arrays, Number, composite, op, ops
+from torchlike._src.operators.numbers import fitting
+from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, FLOAT, scalar_type, type_name
+from torchlike._src.operators.registry import EXACT, Array, Arrays, Number, composite, is_tensor, op, ops
 from torchlike._src.operators.support import as_dtype, broadcast_shapes, is_number, refuse, widen
 
 _MATRIX = (((1,), (0,)), ((), ()))
@@ -67,7 +68,11 @@ def _check_mv(mat: Any, vec: Any) -> None:
     refuse("addmv_impl_cpu", mat, BOOL)
 
 
-@op("mv", out=True, saves=("input:vec", "vec:input"))
+@op(
+    "mv",
+    out="addmv input tensors must have the same dtype, but got {Given}, {Made}, and {Made}",
+    saves=("input:vec", "vec:input"),
+)
 def mv(input: Array, vec: Array) -> Array:
     """The product of a matrix ``(N, K)`` and a vector ``(K,)``: ``(N,)``."""
     _check_mv(input, vec)
@@ -206,6 +211,9 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     Raises:
         RuntimeError: for sizes or dtypes that do not fit, and for 0-d tensors.
     """
+    for position, (name, x) in enumerate((("input", input), ("other", other)), 1):
+        if not is_tensor(x):
+            raise TypeError(f"matmul(): argument '{name}' (position {position}) must be Tensor, not {type(x).__name__}")
     a, b = input.ndim, other.ndim
     into = {} if out is None else {"out": out}
     if a == 2 and b == 2:
@@ -265,9 +273,15 @@ def inner(input: Array, other: Array) -> Array:
     return lax.dot_general(input, other, (((input.ndim - 1,), (other.ndim - 1,)), ((), ())))
 
 
-def _plus(input: Array, product: Array, beta: Any, alpha: Any) -> Array:
-    """``beta * input + alpha * product``; with ``beta`` 0, ``input`` is ignored, NaN and all."""
+def _plus(input: Array, product: Array, beta: Any, alpha: Any, halves: bool = True) -> Array:
+    """``beta * input + alpha * product``; with ``beta`` 0, ``input`` is ignored, NaN and all.
+
+    Args:
+        halves: whether the numbers of a product of halves need not be halves themselves.
+    """
     dtype = np.dtype(product.dtype)
+    for number in (beta, alpha):
+        fitting(number, dtype if halves else np.dtype(input.dtype))
     target = list(product.shape)
     offset = len(target) - input.ndim
     for i, (have, want) in enumerate(zip(input.shape, target[max(offset, 0) :], strict=False)):
@@ -322,7 +336,7 @@ def addmv(input: Array, mat: Array, vec: Array, *, beta: Number = 1, alpha: Numb
         a, b, c = _names(input, mat, vec)
         raise RuntimeError(f"addmv input tensors must have the same dtype, but got {a}, {b}, and {c}")
     refuse("addmv_impl_cpu", mat, BOOL)
-    return _plus(input, _product(mat, vec, _MATRIX), beta, alpha).astype(input.dtype)
+    return _plus(input, _product(mat, vec, _MATRIX), beta, alpha, halves=False).astype(input.dtype)
 
 
 @op("addr", inplace=True, out=True, saves=("vec1:vec2", "vec2:vec1"), promote="common")
@@ -331,11 +345,14 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Num
     for name, x in (("vec1", vec1), ("vec2", vec2)):
         if x.ndim != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {x.ndim}-D")
+    if CATEGORY[np.dtype(input.dtype)] < FLOAT and (isinstance(alpha, float) or isinstance(beta, float)):
+        which = "beta" if isinstance(beta, float) else "alpha"
+        raise RuntimeError(f"For integral input tensors, argument {which} must not be a floating point number.")
     if input.dtype == bool:
         alpha, beta = (jnp.asarray(number).astype(bool) for number in (alpha, beta))
         return (vec1[:, None] & vec2[None, :] & alpha) | (input & beta)
     vec1, vec2 = widen(vec1, vec2)
-    return _plus(input, vec1[:, None] * vec2[None, :], beta, alpha).astype(input.dtype)
+    return _plus(input, vec1[:, None] * vec2[None, :], beta, alpha, halves=False).astype(input.dtype)
 
 
 @op("baddbmm", inplace=True, out=EXACT, saves=("batch1:batch2", "batch2:batch1"))
@@ -348,7 +365,10 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alp
     return _plus(input, _product(batch1, batch2, _BATCHED), beta, alpha).astype(input.dtype)
 
 
-@op("addbmm", inplace=True, out=True, saves=("batch1:batch2", "batch2:batch1"))
+@op(
+    "addbmm", inplace=True, saves=("batch1:batch2", "batch2:batch1"),
+    out="self and mat2 must have the same dtype, but got {Given} and {Made}",
+)  # fmt: skip
 def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alpha: Number = 1) -> Array:
     """``beta * input + alpha * (batch1 @ batch2).sum(0)``."""
     for i, batch in ((1, batch1), (2, batch2)):

@@ -120,17 +120,22 @@ def _per_channel(parameter: Array | None, ndim: int) -> Array | None:
     return None if parameter is None else parameter.reshape((1, -1, *(1,) * (ndim - 2))[-ndim:])
 
 
+def _check_mixed(x: Array, *parameters: Array | None) -> None:
+    """Parameters have the dtype of the input, or float32 beside halves."""
+    half = x.dtype in (jnp.float16, jnp.bfloat16)
+    for p in parameters:
+        if p is not None and p.dtype != x.dtype and not (half and p.dtype == jnp.float32):
+            if half or x.dtype == jnp.float32:
+                raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+            raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+
+
 def _check_parameters(x: Array, channels: int, **parameters: Array | None) -> None:
     for name, p in parameters.items():
         if p is not None and p.size != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {p.size}")
     require_floating(x, "batch_norm")
-    half = x.dtype in (jnp.float16, jnp.bfloat16)
-    for p in parameters.values():
-        if p is not None and p.dtype != x.dtype and not (half and p.dtype == jnp.float32):
-            if x.dtype == jnp.float32:
-                raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
-            raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+    _check_mixed(x, *parameters.values())
 
 
 @op(
@@ -379,11 +384,8 @@ def layer_norm(
     shape = _check_normalized(input, normalized_shape, ", ")
     _check_shaped("weight", weight, shape)
     _check_shaped("bias", bias, shape)
+    _check_mixed(input, weight, bias)
     require_floating(input, "LayerNormKernelImpl")
-    half = input.dtype in (jnp.float16, jnp.bfloat16)
-    for p in (weight, bias):
-        if p is not None and p.dtype != input.dtype and not (half and p.dtype == jnp.float32):
-            raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
     if input.size == 0:
         return input
     axes = tuple(range(input.ndim - len(shape), input.ndim))
@@ -410,6 +412,7 @@ def _group_norm(
     """Normalize each sample over groups of ``C // num_groups`` channels and all positions."""
     if input.ndim < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+    _check_mixed(input, weight, bias)
     n, c = input.shape[:2]
     if num_groups <= 0:
         raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
@@ -501,6 +504,11 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
         raise ValueError(f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)")
     if input.numel() == 0:
         return input
+    if size < 1:
+        raise RuntimeError(
+            "kernel size should be greater than zero, but got "
+            + (f"kH: {size} kW: 1" if input.dim() == 3 else f"kT: {size} kH: 1 kW: 1")
+        )
     return ops["_local_response_norm"](input, size, alpha, beta, k)
 
 

@@ -171,9 +171,13 @@ def renorm(input: Array, p: float, dim: int, maxnorm: float) -> Array:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
     if p <= 0:
         raise RuntimeError("renorm: non-positive-norm not supported")
-    norms = _p_norm(input, p, tuple(a for a in range(input.ndim) if a != axis), True)
-    scale = jnp.where(norms > maxnorm, maxnorm / (norms + 1e-7), 1).astype(input.dtype)
-    return input * scale
+    if isinstance(maxnorm, complex):
+        raise RuntimeError("renorm: maxnorm must be real-valued")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
+    (x,) = widen(_check_dtype("linalg.vector_norm", input, None))  # norms of halves may exceed what halves hold
+    norms = _p_norm(x, p, tuple(a for a in range(x.ndim) if a != axis), True)
+    return (x * jnp.where(norms > maxnorm, maxnorm / (norms + 1e-7), 1).astype(x.dtype)).astype(input.dtype)
 
 
 @op("cdist", method=False, saves=("x1", "x2", "result"))

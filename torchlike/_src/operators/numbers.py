@@ -15,6 +15,7 @@ _CPP = {
     "float8_e5m2fnuz": "c10::Float8_e5m2fnuz", "float8_e8m0fnu": "c10::Float8_e8m0fnu",
 }  # fmt: skip
 _limits: dict[np.dtype, tuple[float, float, bool]] = {}
+_ranges: dict[np.dtype, tuple[float, float]] = {}
 
 
 def overflow(name: str) -> RuntimeError:
@@ -63,9 +64,41 @@ def fitting(value: Any, dtype: np.dtype) -> Any:
 
     Raises:
         RuntimeError: if ``dtype`` cannot hold the number.
+        OverflowError: if no tensor can.
     """
     if isinstance(value, (bool, int, float, complex)) and not fits(value, dtype):
-        if isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise OverflowError("int too big to convert")
+        scalar(value)
         raise overflow(_CPP[dtype.name])
     return value
+
+
+def scalar(value: Any) -> Any:
+    """The number itself; anything else as it is.
+
+    Raises:
+        OverflowError: for an integer that no tensor can hold.
+    """
+    if value.__class__ is int and not -(2**63) <= value < 2**64:
+        raise OverflowError("int too big to convert")
+    return value
+
+
+def held(value: Any, dtype: np.dtype) -> bool:
+    """Whether ``dtype`` holds the number without a second look: a finite one within its range, 64-bit integers at most."""
+    found = _ranges.get(dtype)
+    if found is None:
+        found = _ranges[dtype] = _range(dtype)
+    low, high = found
+    if value.__class__ is complex:
+        return low <= value.real <= high and low <= value.imag <= high
+    return low <= value <= high and (value.__class__ is not int or -(2**63) <= value < 2**63)
+
+
+def _range(dtype: np.dtype) -> tuple[float, float]:
+    if dtype.kind == "b":
+        return -math.inf, math.inf
+    if dtype.kind in "iu":
+        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    if dtype.kind == "c":
+        dtype = np.dtype(np.float32 if dtype.itemsize == 8 else np.float64)
+    return _float_limits(dtype)[:2]

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT
-from torchlike._src.operators.registry import Array, Operand, composite, op, ops
-from torchlike._src.operators.support import as_dtype, is_number, normalize_dim, refuse
+from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, scalar_type
+from torchlike._src.operators.registry import Array, Operand, Out, composite, op, ops
+from torchlike._src.operators.support import as_dtype, is_number, normalize_dim, refuse, vetted
 
 
 def _ordered(input: Array, axis: int) -> Array:
@@ -54,12 +54,24 @@ def _median_dim(name: str, input: Array, dim: int, keepdim: bool) -> tuple[Array
     return _middle(name, input, axis, keepdim)
 
 
+def _tensor_type(dtype: np.dtype) -> str:
+    return f"torch.{scalar_type(dtype)}Tensor"
+
+
+_MEDIAN = Out((
+    lambda made, given: f"Expected tensor for 'values' to have the same type as tensor for argument #2 'self'; but type "
+    f"{_tensor_type(given)} does not equal {_tensor_type(made)} (while checking arguments for median)",
+    lambda _, given: f"Expected tensor for argument #1 'indices' to have scalar type Long; but got {_tensor_type(given)} "
+    "instead (while checking arguments for median)",
+))  # fmt: skip
+
+
 @op("_median_all", method=False, out=True, saves=("input", "result"), grad_name="MedianBackward0")
 def _median_of_all(input: Array) -> Array:
     return _median_all("median", input)
 
 
-@op("_median_dim", method=False, out=True, returns=("values", "indices"), grad_name="MedianBackward1")
+@op("_median_dim", method=False, out=_MEDIAN, returns=("values", "indices"), grad_name="MedianBackward1")
 def _median_over(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     return _median_dim("median", input, dim, keepdim)
 
@@ -69,7 +81,7 @@ def _nanmedian_of_all(input: Array) -> Array:
     return _median_all("nanmedian", input)
 
 
-@op("_nanmedian_dim", method=False, out=True, returns=("values", "indices"), grad_name="NanmedianBackward1")
+@op("_nanmedian_dim", method=False, out=_MEDIAN, returns=("values", "indices"), grad_name="NanmedianBackward1")
 def _nanmedian_over(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     return _median_dim("nanmedian", input, dim, keepdim)
 
@@ -88,7 +100,10 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out:
     return ops._nanmedian_all(input, **into) if dim is None else ops._nanmedian_dim(input, dim, keepdim, **into)
 
 
-@op("kthvalue", out="apart", returns=("values", "indices"), saves=("indices",))
+_KTH = Out(("output values must be of same type as input", "output indices must be of scalar type Long"), apart=True)
+
+
+@op("kthvalue", out=_KTH, returns=("values", "indices"), saves=("indices",))
 def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The ``k``-th smallest along ``dim``, counted from 1."""
     axis = normalize_dim(dim, input.ndim)
@@ -105,7 +120,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tupl
 
 @op(
     "mode",
-    out="expected scalar type '{Made}' but got '{Given}' for values output",
+    out=Out(tuple([f"expected scalar type '{{Made}}' but got '{{Given}}' for {name} output" for name in ("values", "indices")])),
     returns=("values", "indices"),
     saves=("indices",),
 )
@@ -130,6 +145,14 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Arr
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
+def _check_share(name: str) -> Any:
+    def check(input: Any, q: Any, *_: Any) -> None:
+        if is_number(q) and not 0 <= q <= 1:
+            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+
+    return check
+
+
 def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Array:
     """Quantiles by torch's steps: ``q`` comes first in the result if it is 1-d."""
     if interpolation not in _INTERPOLATIONS:
@@ -140,8 +163,7 @@ def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, i
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     if input.size == 0:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
-    if is_number(q) and not 0 <= q <= 1:
-        raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+    _check_share(name)(input, q)
     if getattr(q, "ndim", 0) > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if getattr(q, "ndim", 0) and q.dtype != input.dtype:
@@ -182,12 +204,14 @@ def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, i
 
 
 @op("quantile", out="quantile() out tensor must be same dtype as the input tensor", grad_name="SqueezeBackward4")
+@vetted(_check_share("quantile"))
 def quantile(input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Array:
     """The value below which the fraction ``q`` lies, along ``dim`` or of everything; NaN if there is any."""
     return _quantile("quantile", input, q, dim, keepdim, interpolation)
 
 
 @op("nanquantile", out="quantile() out tensor must be same dtype as the input tensor", grad_name="SqueezeBackward4")
+@vetted(_check_share("nanquantile"))
 def nanquantile(
     input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Array:

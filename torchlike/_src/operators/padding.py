@@ -94,8 +94,9 @@ def _check_edges(input: Array, pairs: list[tuple[int, int]], mode: str, count: i
     made = [n + low + high for n, (low, high) in zip(spatial, pairs[-count:], strict=True)]
     if min(made) < 1:
         letters = "DHW"[-count:]
-        given, got = (" ".join(f"{c}: {v}" for c, v in zip(letters, vs, strict=True)) for vs in (spatial, made))
-        raise RuntimeError(f"input ({given}) is too small. Calculated output {got}")
+        given, got = ([f"{c}: {v}" for c, v in zip(letters, vs, strict=True)] for vs in (spatial, made))
+        shown = f"{', '.join(given)} " if mode == "replicate" and count == 2 else " ".join(given)  # each in words of its own
+        raise RuntimeError(f"input ({shown}) is too small. Calculated output {' '.join(got)}")
 
 
 def _pad_constant(input: Array, pairs: list[tuple[int, int]], value: Number) -> Array:

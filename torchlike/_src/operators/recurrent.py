@@ -207,6 +207,17 @@ def _lstm_step(z: Array, c: Array) -> tuple[Array, Array]:
     return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
 
+def _check_cell(input: Any, w_ih: Any, w_hh: Any, *states: Any) -> None:
+    """The sizes of one step of a cell."""
+    if input.shape[-1] != w_ih.shape[1]:
+        raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {w_ih.shape[1]}")
+    for i, h in enumerate(states):
+        if h.ndim and h.shape[-1] != w_hh.shape[1]:
+            raise RuntimeError(f"hidden{i} has inconsistent hidden_size: got {h.shape[-1]}, expected {w_hh.shape[1]}")
+        if input.ndim == h.ndim == 2 and input.shape[0] != h.shape[0]:
+            raise RuntimeError(f"Input batch size {input.shape[0]} doesn't match hidden{i} batch size {h.shape[0]}")
+
+
 def _affine(x: Array, w: Array, b: Array | None) -> Array:
     if x.shape[-1] != w.shape[1]:
         raise RuntimeError(
@@ -221,6 +232,7 @@ def _lstm_cell(
     input: Array, h: Array, c: Array, w_ih: Array, w_hh: Array, b_ih: Array | None = None, b_hh: Array | None = None
 ) -> tuple[Array, Array]:
     """One step of an LSTM: the new ``h`` and ``c``."""
+    _check_cell(input, w_ih, w_hh, h, c)
     return _lstm_step(_affine(input, w_ih, b_ih) + _affine(h, w_hh, b_hh), c)
 
 
@@ -233,6 +245,7 @@ def lstm_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh:
 @op("gru_cell", method=False, saves=("input", "hx", "w_ih", "w_hh"))
 def gru_cell(input: Array, hx: Array, w_ih: Array, w_hh: Array, b_ih: Array | None = None, b_hh: Array | None = None) -> Array:
     """One step of a GRU."""
+    _check_cell(input, w_ih, w_hh, hx)
     x_r, x_z, x_n = jnp.split(_affine(input, w_ih, b_ih), 3, axis=-1)
     h_r, h_z, h_n = jnp.split(_affine(hx, w_hh, b_hh), 3, axis=-1)
     z = jax.nn.sigmoid(x_z + h_z)
@@ -245,6 +258,7 @@ def rnn_tanh_cell(
     input: Array, hx: Array, w_ih: Array, w_hh: Array, b_ih: Array | None = None, b_hh: Array | None = None
 ) -> Array:
     """One step of an Elman network with tanh."""
+    _check_cell(input, w_ih, w_hh, hx)
     return jnp.tanh(_affine(input, w_ih, b_ih) + _affine(hx, w_hh, b_hh))
 
 
@@ -253,5 +267,6 @@ def rnn_relu_cell(
     input: Array, hx: Array, w_ih: Array, w_hh: Array, b_ih: Array | None = None, b_hh: Array | None = None
 ) -> Array:
     """One step of an Elman network with ReLU."""
+    _check_cell(input, w_ih, w_hh, hx)
     z = _affine(input, w_ih, b_ih) + _affine(hx, w_hh, b_hh)
     return jnp.where(z <= 0, 0, z)

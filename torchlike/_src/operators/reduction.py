@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators import registry
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
-from torchlike._src.operators.registry import EXACT, LINEAR, Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, LINEAR, Array, Out, composite, op, ops
 from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, refuse
 
 _INT64 = np.dtype(np.int64)
@@ -21,6 +21,10 @@ def _sum_dtype(dtype: np.dtype, wanted: np.dtype | None) -> np.dtype:
     if wanted is not None:
         return wanted
     return _INT64 if CATEGORY[dtype] <= INTEGER else dtype
+
+
+#: Sums and products are computed in the dtype of their ``out``.
+_TYPED = Out(EXACT, typed=True)
 
 
 def _by_overload(name: str) -> Callable[[dict[str, Any]], str]:
@@ -35,7 +39,7 @@ def _host_sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any 
     return np.asarray(input.sum(axes, dtype=wide, keepdims=keepdim)).astype(dtype, copy=False)
 
 
-@op("sum", out=True, host=_host_sum, grad_name=_by_overload("Sum"), saves=())
+@op("sum", out=_TYPED, host=_host_sum, grad_name=_by_overload("Sum"), saves=())
 def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """The sum over ``dim`` (all dimensions for None and for ``()``); bools and integers sum to int64."""
     axes = normalize_dims(dim, input.ndim)
@@ -44,12 +48,14 @@ def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtyp
     return jnp.sum(input.astype(wide), axes, dtype=wide, keepdims=keepdim).astype(dtype)
 
 
-@op("nansum", out=True, saves=("input",))
+@op("nansum", out=Out("nansum: provided dtype must match dtype of result. Got {Given} and {Made}.", typed=True), saves=("input",))
 def nansum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """`sum`, NaN counting as zero."""
     if CATEGORY[np.dtype(input.dtype)] == COMPLEX:
         raise RuntimeError("nansum on CPU does not support complex inputs")
     if CATEGORY[np.dtype(input.dtype)] == FLOAT:
+        if dtype is not None:
+            refuse("nansum_cpu", np.empty(0, dtype), BOOL, INTEGER)
         input = jnp.where(jnp.isnan(input), 0, input)
     return sum(input, dim, keepdim, dtype=dtype)
 
@@ -107,7 +113,7 @@ def _of_one(input: Any, *rest: Any) -> dict[str, str] | None:
     return None if input.ndim else {"input": LINEAR}
 
 
-@op("prod", out=True, saves=("input", "result", "~input"), grad_name=_by_overload("Prod"), shortcut=_of_one)
+@op("prod", out=_TYPED, saves=("input", "result", "~input"), grad_name=_by_overload("Prod"), shortcut=_of_one)
 def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """The product over ``dim``, or of everything; bools and integers give int64."""
     axes = normalize_dims(dim, input.ndim)
@@ -129,13 +135,23 @@ def _host_any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return np.asarray(np.any(input != 0, axes, keepdims=keepdim)).astype(_truth_dtype(input))
 
 
-@op("all", out=True, differentiable=False, host=_host_all)
+@op(
+    "all",
+    out=Out("all only supports bool tensor for result, got: {Given}", also=("bool", "uint8")),
+    differentiable=False,
+    host=_host_all,
+)
 def all(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     """Whether everything over ``dim`` is nonzero."""
     return jnp.all(input, normalize_dims(dim, input.ndim), keepdims=keepdim).astype(_truth_dtype(input))
 
 
-@op("any", out=True, differentiable=False, host=_host_any)
+@op(
+    "any",
+    out=Out("any only supports bool tensor for result, got: {Given}", also=("bool", "uint8")),
+    differentiable=False,
+    host=_host_any,
+)
 def any(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     """Whether anything over ``dim`` is nonzero."""
     return jnp.any(input, normalize_dims(dim, input.ndim), keepdims=keepdim).astype(_truth_dtype(input))
@@ -309,7 +325,10 @@ def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Array
     return _argument("argmin", jnp.min, input, dim, keepdim)
 
 
-@op("logsumexp", "special.logsumexp", promote="float", out=True, saves=("input", "result"))
+@op(
+    "logsumexp", "special.logsumexp", promote="float", saves=("input", "result"),
+    out=Out("logsumexp(): Expected floating point type for result tensor, but got: {Given}", cast=True),
+)  # fmt: skip
 def logsumexp(input: Array, dim: Dims, keepdim: bool = False) -> Array:
     """``log(sum(exp(input)))`` over ``dim`` without overflow."""
     axes = normalize_dims(dim, input.ndim)

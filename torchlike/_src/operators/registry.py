@@ -57,6 +57,28 @@ EXACT = "Expected out tensor to have dtype {made}, but got {given} instead"
 FOUND = "Found dtype {Given} but expected {Made}"
 
 
+class Out(typing.NamedTuple):
+    """What an op asks of its ``out``.
+
+    Args:
+        message: what a user is told of an ``out`` whose dtype will not do, as `EXACT`; one text for all results, or one for each;
+            or a function of the result's dtype and that of ``out``. Empty: any will do to which the result can be cast.
+        error: the exception that says so.
+        cast: dtypes to which the result can be cast will do; otherwise only its own and those of ``also``.
+        apart: it may share no memory with the inputs.
+        casts: for which arguments (all of them are passed) dtypes to which the result can be cast will do after all.
+        typed: the result is computed in the dtype of ``out`` unless the op's ``dtype`` says otherwise.
+    """
+
+    message: Any = ""
+    error: type[Exception] = RuntimeError
+    cast: bool = False
+    also: tuple[str, ...] = ()
+    apart: bool = False
+    casts: Callable[..., bool] | None = None
+    typed: bool = False
+
+
 class Param(typing.NamedTuple):
     """One parameter of an op: its name, what it is (see `_KINDS`; else ``"static"``), default, keyword-only."""
 
@@ -118,7 +140,7 @@ def op(
     promote: str | None = None,
     method: bool | str | None = None,
     inplace: bool | str = False,
-    out: bool | str = False,
+    out: bool | str | Out = False,
     operators: tuple[str, ...] = (),
     host: Callable[..., Any] | None = None,
     saves: tuple[str, ...] | None = None,
@@ -141,7 +163,7 @@ def op(
             ``"shared"``: they may do so in part; ``"unseen"``: autograd does not notice.
         out: also takes ``out=``, into which the result is cast. ``"apart"``: that may share no memory with the inputs;
             ``"exact"``: it must have the very dtype of the result, too. Any other text, as `EXACT`: it must have that
-            dtype, and this is what a user is told if it has not.
+            dtype, and this is what a user is told if it has not. An `Out` says it all.
         operators: dunder methods, e.g. ``("__add__", "__radd__")``; a reflected one swaps its operands.
         host: the same function on NumPy arrays, run at once on small host values that need no grad; it may return
             NotImplemented to leave its arguments to the device.

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
-from torchlike._src.operators.registry import FOUND, Array, Operand, op
+from torchlike._src.operators.registry import FOUND, Array, Operand, Out, op
 from torchlike._src.operators.support import on_host, operands, refuse, refuse_complex
 
 
@@ -83,7 +83,10 @@ def _abs_backward(x: Array, cotangent: Array) -> tuple[Array]:
 _abs.defvjp(lambda x: (jnp.abs(x), x), _abs_backward)
 
 
-@op("abs", "absolute", inplace=True, out=FOUND, operators=("__abs__",), saves=("input",), host=on_host(np.abs, but="b"))
+@op(
+    "abs", "absolute", inplace=True, operators=("__abs__",), saves=("input",), host=on_host(np.abs, but="b"),
+    out=Out(FOUND, casts=lambda input: input.is_complex()),
+)  # fmt: skip
 def abs(input: Array) -> Array:
     """The absolute value; of a complex number its real modulus."""
     refuse("abs_cpu", input, BOOL)
@@ -167,7 +170,12 @@ _nextafter.defjvps(lambda tangent, _, x, y: jnp.where(x != y, tangent, 0), lambd
 
 @op(
     "frexp",
-    out="torch.frexp() expects mantissa to have dtype {made} but got {given}",
+    out=Out(
+        (
+            "torch.frexp() expects mantissa to have dtype {made} but got {given}",
+            "torch.frexp() expects exponent to have {made} dtype but got {given}",
+        )
+    ),
     returns=("mantissa", "exponent"),
     saves=("exponent",),
     layout="elementwise",
@@ -271,7 +279,12 @@ def complex_(real: Array, imag: Array) -> Array:
     return lax.complex(*jnp.broadcast_arrays(*operands(real, imag)))
 
 
-@op("polar", method=False, out=True, saves=("result",))
+@op(
+    "polar",
+    method=False,
+    out="Expected object of scalar type {Made} but got scalar type {Given} for argument 'out'",
+    saves=("result",),
+)
 def polar(abs: Array, angle: Array) -> Array:
     """``abs * exp(1j * angle)``."""
     _check_parts(abs, angle)

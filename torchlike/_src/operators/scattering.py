@@ -348,6 +348,8 @@ def _check_index_vector(name: str, input: Any, dim: int, index: Any) -> int:
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector")
     if index.dtype not in (np.int32, np.int64):
+        if name == "index_fill_":
+            raise IndexError("index_fill_(): Expected dtype int64 for index.")
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     return normalize_dim(dim, input.ndim)
 
@@ -381,7 +383,7 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Num
                 f"{list(input.shape)} source.shape = {list(source.shape)}"
             )
     if not (is_number(alpha) and alpha == 1):
-        source = source * as_dtype(alpha, np.dtype(input.dtype))
+        source = source * as_dtype(fitting(alpha, np.dtype(input.dtype)), np.dtype(input.dtype))
     flat, source = _flat(input), source.reshape(-1) if not input.ndim or not source.ndim else source
     return _add_at(flat, _slices(index, axis), source).reshape(input.shape)
 
@@ -512,7 +514,7 @@ def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> 
             f"put_(): self and source expected to have the same dtype, but got self.dtype = {a} and source.dtype = {b}"
         )
     if index.size != source.size:
-        raise RuntimeError(
+        raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{source.size}, index.numel() = {index.size}"
         )

@@ -10,7 +10,7 @@ from jax import lax
 
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, kind_of, result_type, scalar_type
-from torchlike._src.operators.registry import Array, Number, Operand, composite, op, ops
+from torchlike._src.operators.registry import FOUND, Array, Number, Operand, Out, composite, is_tensor, op, ops
 from torchlike._src.operators.support import (
     as_dtype,
     broadcast_shapes,
@@ -35,7 +35,11 @@ def _check_clamp(input: Any, min: Any, max: Any) -> None:
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     refuse_complex("clamp is not supported for complex types", input, NotImplementedError)
-    refuse(f"clamp{'' if min is not None and max is not None else '_max' if min is None else '_min'}_scalar_cpu", input, BOOL)
+    tensors = any(is_array(bound) for bound in (min, max) if bound is not None)
+    if min is not None and max is not None:
+        refuse("clamp_cpu" if tensors else "clamp_scalar_cpu", input, BOOL)
+    elif not tensors:
+        refuse("clamp_max_scalar_cpu" if min is None else "clamp_min_scalar_cpu", input, BOOL)
 
 
 def _host_clamp(input: Any, min: Any = None, max: Any = None) -> Any:
@@ -47,8 +51,12 @@ def _host_clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     return input if max is None else on_host(np.minimum)(input, max)
 
 
+#: Between numbers the dtype is that of the result, between tensors any to which it can be cast.
+_BOUNDED = Out(FOUND, casts=lambda input, *bounds: any(map(is_tensor, bounds)))
+
+
 @op(
-    "clamp", "clip", promote="common", inplace=True, out=True, saves=("input", "min", "max"), host=_host_clamp,
+    "clamp", "clip", promote="common", inplace=True, out=_BOUNDED, saves=("input", "min", "max"), host=_host_clamp,
     grad_name=lambda bound: "ClampBackward0" if is_array(bound["min"] if bound["min"] is not None else bound["max"])
     else "ClampBackward1",
 )  # fmt: skip
@@ -72,17 +80,17 @@ def _bounded(input: Array, bound: Any, beyond: Callable[[Array, Array], Array]) 
     return jnp.where(beyond(input, bound), bound, jnp.where(jnp.isnan(neither), neither, input))
 
 
-@op("clamp_min", promote="common", inplace=True, out=True, saves=("input", "min"))
+@op("clamp_min", promote="common", inplace=True, out=_BOUNDED, saves=("input", "min"))
 def clamp_min(input: Array, min: Operand) -> Array:
     """``input`` where it is not below ``min``, else ``min``."""
-    refuse_complex("clamp is not supported for complex types", input, NotImplementedError)
+    _check_clamp(input, min, None)
     return _bounded(input, min, jnp.less)
 
 
-@op("clamp_max", promote="common", inplace=True, out=True, saves=("input", "max"))
+@op("clamp_max", promote="common", inplace=True, out=_BOUNDED, saves=("input", "max"))
 def clamp_max(input: Array, max: Operand) -> Array:
     """``input`` where it is not above ``max``, else ``max``."""
-    refuse_complex("clamp is not supported for complex types", input, NotImplementedError)
+    _check_clamp(input, None, max)
     return _bounded(input, max, jnp.greater)
 
 
@@ -187,7 +195,12 @@ def _where_method(input: Any, condition: Any, other: Any) -> Any:
     return ops._where(condition, input, other)
 
 
-@op("heaviside", inplace=True, out=True, grad_name="torch::autograd::NotImplemented")
+@op(
+    "heaviside",
+    inplace=True,
+    out="heaviside is not yet implemented for tensors with different dtypes.",
+    grad_name="torch::autograd::NotImplemented",
+)
 def heaviside(input: Array, values: Array) -> Array:
     """0 below zero, ``values`` at zero, 1 above.
 

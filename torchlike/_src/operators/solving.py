@@ -34,7 +34,7 @@ def inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any:
     found = ops._inv_ex(A)
     if check_errors:
         raise_for(found[1], _SINGULAR.format(name="linalg.inv_ex"))
-    return into(out, found)
+    return into(out, found, name="linalg_inv_ex")
 
 
 @composite("linalg.inv", "inverse", method="inverse")
@@ -46,7 +46,7 @@ def inv(A: Any, *, out: Any = None) -> Any:
     """
     inverse, info = ops._inv_ex(A)
     raise_for(info, _SINGULAR.format(name="linalg.inv"))
-    return into(out, inverse)
+    return into(out, inverse, name="linalg_inv_ex")
 
 
 def _of_no_elements(A: Any) -> dict[str, str] | None:
@@ -116,7 +116,7 @@ def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False, o
     found = ops._solve_ex(A, B, left)
     if check_errors:
         raise_for(found[1], "torch.linalg.solve_ex: The solver failed because the input matrix is singular.")
-    return into(out, found)
+    return into(out, found, name="_linalg_solve_ex")
 
 
 @composite("linalg.solve", method=False)
@@ -128,7 +128,7 @@ def solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
     """
     result, info = ops._solve_ex(A, B, left)
     raise_for(info, "torch.linalg.solve: The solver failed because the input matrix is singular.")
-    return into(out, result)
+    return into(out, result, name="_linalg_solve_ex")
 
 
 @op(
@@ -307,7 +307,7 @@ def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None, out: 
     if rcond is None:
         rcond = -1.0
     found = ops._lstsq(A, B, float(rcond), driver or "gelsy")
-    return into(out, type(found)((*found[:3], found[3].detach())), cast=True)
+    return into(out, type(found)((*found[:3], found[3].detach())), cast=True, name="linalg_lstsq")
 
 
 @op(
@@ -367,7 +367,7 @@ def matrix_power(A: Any, n: int, *, out: Any = None) -> Any:
             base = ops.matmul(base, base)
     if result is A:
         result = A.clone()
-    return into(out, result, cast=True)
+    return into(out, result, name="matmul" if n not in (0, 1) else "")
 
 
 @op("_identity_like", method=False)

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, promote, scalar_type
-from torchlike._src.operators.registry import EXACT, Array, Operand, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, Operand, Out, composite, op, ops
 from torchlike._src.operators.support import as_dtype, is_array, normalize_dim
 
 
@@ -83,7 +83,15 @@ def _side(side: str | None, right: bool) -> str:
     return "right" if right or side == "right" else "left"
 
 
-@op("searchsorted", method=False, out=True, differentiable=False)
+_INDEX_OUT = Out(
+    lambda made, given: (
+        "torch.searchsorted(): output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending "
+        f"on whether out_int32 flag is True, but we got output tensor's dtype {{Given}} and out_int32 flag is {made == np.int32}"
+    )
+)
+
+
+@op("searchsorted", method=False, out=_INDEX_OUT, differentiable=False)
 def searchsorted(
     sorted_sequence: Array,
     input: Operand,
@@ -138,7 +146,7 @@ def searchsorted(
     return found.reshape(input.shape).astype(dtype)
 
 
-@op("bucketize", method=False, out=True, differentiable=False)
+@op("bucketize", method=False, out=_INDEX_OUT, differentiable=False)
 def bucketize(input: Operand, boundaries: Array, *, out_int32: bool = False, right: bool = False) -> Array:
     """The number of the bucket between sorted ``boundaries`` into which each value falls."""
     if boundaries.ndim != 1:

@@ -9,7 +9,7 @@ from jax import lax
 from torchlike._src.operators.nn_checks import rounded
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, scalar_type
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
-from torchlike._src.operators.support import Dims, as_dtype, checked, is_number, normalize_dims, refuse, widen
+from torchlike._src.operators.support import Dims, as_dtype, checked, is_number, normalize_dims, refuse, vetted, widen
 
 
 def _variance(name: str, input: Array, dim: Dims, correction: complex, keepdim: bool) -> tuple[Array, Array]:
@@ -176,7 +176,16 @@ def corrcoef(input: Array) -> Array:
     return jnp.clip(result, -1, 1)
 
 
-@op("histc", out=True, differentiable=False)
+def _check_range(input: Any, bins: int = 100, min: Any = 0, max: Any = 0) -> None:
+    if is_number(min) and is_number(max) and min > max:
+        raise RuntimeError("torch.histc: max must be larger than min")
+
+
+@op(
+    "histc", differentiable=False,
+    out="torch.histogram: input tensor and hist tensor should have the same dtype, but got input {made} and hist {given}",
+)  # fmt: skip
+@vetted(_check_range)
 def histc(input: Array, bins: int = 100, min: Number = 0, max: Number = 0) -> Array:
     """How many elements fall in each of ``bins`` equal intervals of ``[min, max]``; both 0 mean the data's range."""
     if CATEGORY[np.dtype(input.dtype)] != FLOAT:
@@ -184,8 +193,7 @@ def histc(input: Array, bins: int = 100, min: Number = 0, max: Number = 0) -> Ar
     if bins <= 0:
         raise RuntimeError(f"torch.histc(): bins must be > 0, but got {bins}")
     x = input.reshape(-1)
-    if is_number(min) and is_number(max) and min > max:
-        raise RuntimeError("torch.histc(): max must be larger than min")
+    _check_range(input, bins, min, max)
     low, high = as_dtype(min, x.dtype), as_dtype(max, x.dtype)
     if x.size:
         same = low == high

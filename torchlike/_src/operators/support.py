@@ -1,5 +1,6 @@
 """What op functions share: dimension numbers, broadcasting and numbers, with torch's wording when they are wrong."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,11 @@ from torchlike._src.operators.registry import EXACT
 Dims = int | Sequence[int] | None
 
 _NUMBERS = (bool, int, float, complex)
+
+#: What is said, of a function, when autograd would have to see ``out=``.
+NOT_DIFFERENTIATED = (
+    "{}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
+)
 
 
 def is_number(value: Any) -> bool:
@@ -133,6 +139,19 @@ def checked(check: Callable[..., None]) -> Callable[[Callable[..., Any]], Callab
     return attach
 
 
+def vetted(check: Callable[..., None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give an op a check of its numbers' values, for when these change between calls and the op itself sees traced scalars.
+
+    Dispatch calls ``check`` as that of `checked`, but only for numbers that this place of a program has not seen before.
+    """
+
+    def attach(fn: Callable[..., Any]) -> Callable[..., Any]:
+        fn.vet = check  # type: ignore[attr-defined]
+        return fn
+
+    return attach
+
+
 def widen(*arrays: Any) -> tuple[Any, ...]:
     """float16 and bfloat16 arrays as float32: an op of several steps rounds once, at its end, as in torch."""
     return tuple(a.astype(jnp.float32) if a.dtype.itemsize == 2 and CATEGORY[np.dtype(a.dtype)] == FLOAT else a for a in arrays)
@@ -194,15 +213,36 @@ def other_dtype(message: str, made: np.dtype, given: np.dtype) -> RuntimeError:
     )
 
 
-def into(out: Any, made: Any, *, cast: bool = False) -> Any:
-    """A composite's result, written into its ``out`` if that is given: one tensor, or several, of that dtype or (``cast``) any."""
+def into(out: Any, made: Any, *, cast: bool = False, name: str = "", message: str = EXACT) -> Any:
+    """A composite's result, written into its ``out`` if that is given: one tensor, or several, of that dtype or (``cast``) any.
+
+    Args:
+        name: of torch's function, for the refusal of what autograd would have to see.
+        message: what is said of an ``out`` of another dtype.
+    """
     if out is None:
         return made
     if isinstance(made, tuple):
-        return type(made)([into(o, m, cast=cast) for o, m in zip(out, made, strict=True)])
+        return type(made)([into(o, m, cast=cast, name=name, message=message) for o, m in zip(out, made, strict=True)])
     if out.dtype is not made.dtype and not (cast and can_cast(made.dtype.np, out.dtype.np)):
-        message = "result type {Made} can't be cast to the desired output type {Given}" if cast else EXACT
+        message = "result type {Made} can't be cast to the desired output type {Given}" if cast else message
         raise other_dtype(message, made.dtype.np, out.dtype.np)
+    if name and (made.grad_fn is not None or out.requires_grad):
+        raise RuntimeError(NOT_DIFFERENTIATED.format(name))
     if out.shape != made.shape:
+        if out.numel():
+            warn_resized(tuple(out.shape), tuple(made.shape))
         out.resize_(made.shape)
     return out.copy_(made)
+
+
+def warn_resized(have: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Torch's warning for an ``out`` that held something of another shape."""
+    warnings.warn(
+        f"An output with one or more elements was resized since it had shape {list(have)}, which does not match "
+        f"the required output shape {list(shape)}. This behavior is deprecated, and in a future PyTorch release outputs "
+        "will not be resized unless they have zero elements. You can explicitly reuse an out tensor t by resizing it, "
+        "inplace, to zero elements with t.resize_(0).",
+        UserWarning,
+        stacklevel=6,
+    )

@@ -1,6 +1,5 @@
 """Changing dtype, device and memory: casts, `to`, `clone`, `contiguous`, and writing (`copy_`, `fill_`, ...)."""
 
-import warnings
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ from torchlike._src.engine import host
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Value, aval
 from torchlike._src.operators.registry import Array, Number, anonymous, composite, ops
-from torchlike._src.operators.support import broadcast_shapes
+from torchlike._src.operators.support import broadcast_shapes, warn_resized
 from torchlike._src.tensor import casts, devices, dtypes, layouts, views
 from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.dispatch import Kernel, _new, record
@@ -251,7 +250,9 @@ def write_result(self: Tensor, result: Tensor) -> Tensor:
 
 @composite("Tensor.copy_")
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Write the elements of ``src``, broadcast and cast, into this tensor."""
+    """Write the elements of ``src``, broadcast and cast, into this tensor; a number everywhere."""
+    if isinstance(src, (bool, int, float, complex)):
+        return fill_(self, src)
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     self._check_write("copy_", (src,))
@@ -375,14 +376,7 @@ def resize_out(target: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Give an ``out`` tensor the shape of the result, with torch's warning where it held something of another shape."""
     if target._aval().shape != shape:
         if target._aval().size:
-            warnings.warn(
-                f"An output with one or more elements was resized since it had shape {list(target.shape)}, which does not match "
-                f"the required output shape {list(shape)}. This behavior is deprecated, and in a future PyTorch release outputs "
-                "will not be resized unless they have zero elements. You can explicitly reuse an out tensor t by resizing it, "
-                "inplace, to zero elements with t.resize_(0).",
-                UserWarning,
-                stacklevel=5,
-            )
+            warn_resized(target._aval().shape, shape)
         resize_value(target, shape)
     return target
 

@@ -1,17 +1,20 @@
 """Making tensors filled with a number, and ranges. From data: `from_data.py`; random ones: `random_functions.py`."""
 
 import inspect
+import math
+import warnings
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import Place
 from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import fitting, overflow
 from torchlike._src.operators.registry import Array, anonymous, composite
-from torchlike._src.operators.support import broadcast_shapes
+from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes
 from torchlike._src.tensor import devices, dtypes, layouts, scalars
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.dispatch import Kernel, record
@@ -41,14 +44,10 @@ def _factory(name: str, value: Any) -> Any:
         if name == "zeros" and any(n < 0 for n in shape):
             raise RuntimeError("zeros: Dimension size must be non-negative.")
         check_sizes(shape)
+        if out is not None:
+            return _fill_out(name, out, shape, value, dtype, device, layout, requires_grad)
         if layout is not None and layout is not layouts.strided:
             return _sparse(name, shape, layout, dtype, device, requires_grad)
-        if out is not None:
-            from torchlike._src.tensor.conversion import fill_, resize_out
-
-            if dtype is not None and dtype is not out.dtype:
-                raise RuntimeError(f"dtype {dtype} does not match dtype of out parameter ({out.dtype})")
-            return fill_(resize_out(out, shape), value)
         t = filled(shape, value, np_dtype(dtype, function=name), place_of(device, name))
         return _formatted(finish(t, requires_grad), memory_format)
 
@@ -58,6 +57,46 @@ def _factory(name: str, value: Any) -> Any:
     )
     composite(name, method=False)(make)
     return make
+
+
+def prepared(name: str, out: Any, shape: tuple[int, ...], dtype: Any = None, device: Any = None, layout: Any = None,
+             counted: bool = False) -> Tensor:  # fmt: skip
+    """The ``out`` of a factory, checked, and of that shape: these resize without a warning.
+
+    Args:
+        name: of torch's function, for messages.
+        counted: any shape with as many elements will do.
+    """
+    from torchlike._src.tensor.conversion import resize_value
+
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name.removeprefix('aten::')}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    have = out._layout or layouts.strided
+    for what, asked, given in (
+        ("dtype", dtype and dtypes.SCALAR_NAMES[dtype], dtypes.SCALAR_NAMES[out.dtype]),
+        ("layout", layout and _layout_name(layout), _layout_name(have)),
+        ("device type", device and devices.device(device).type, out.device.type),
+    ):
+        if asked not in (None, given):
+            raise RuntimeError(f"{what} {asked} does not match {what} of out parameter ({given})")
+    if out._requires_grad and local.recorder.grad:
+        raise RuntimeError(NOT_DIFFERENTIATED.format(name))
+    out._check_overlap()
+    if not (counted and out.numel() == math.prod(shape)):
+        resize_value(out, shape)
+    return out
+
+
+def _layout_name(layout: Any) -> str:
+    return "".join(word.capitalize() for word in str(layout).removeprefix("torch.").removesuffix("_coo").split("_"))
+
+
+def _fill_out(name: str, out: Any, shape: tuple[int, ...], value: Any, dtype: Any, device: Any, layout: Any,
+              requires_grad: bool) -> Tensor:  # fmt: skip
+    from torchlike._src.tensor.conversion import fill_
+
+    t = fill_(prepared(f"aten::{name}", out, shape, dtype, device, layout), value)
+    return t.requires_grad_() if requires_grad else t
 
 
 def _sparse(name: str, shape: tuple[int, ...], layout: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -131,9 +170,7 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
     shape = as_sizes((size,), "full")
     check_sizes(shape)
     if out is not None:
-        from torchlike._src.tensor.conversion import fill_, resize_out
-
-        return fill_(resize_out(out, shape), value)
+        return _fill_out("full", out, shape, value, dtype, device, layout, requires_grad)
     t = filled(shape, value, np_dtype(dtype, infer(value), "full"), place_of(device, "full"))
     return finish(t, requires_grad)
 
@@ -328,7 +365,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     named = {k: v for k, v in (("end", end), ("start", start), ("step", step)) if v is not None}
     names = ("end",) if len(args) == 1 and not named else ("start", "end", "step")
     bound = dict(zip(names, args, strict=False))
-    if len(args) > 3 or bound.keys() & named or not (bound or named):
+    if len(args) > 3 or bound.keys() & named or not (bound or named) or not (out is None or isinstance(out, Tensor)):
         raise no_overload("arange", args, named, *_ARANGE)
     bound |= named
     if bound.keys() == {"start"}:
@@ -350,7 +387,15 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
         n = max(-((start - end) // step), 0)
     else:
         n = int(np.ceil((float(end) - float(start)) / float(step)))
-    return _deliver(_steps(start, step, n, kind), out, device, requires_grad)
+    if isinstance(out, Tensor) and out.numel() not in (0, n):
+        warnings.warn(
+            f"The number of elements in the out tensor of shape {list(out.shape)} is {out.numel()} which does not match the computed "
+            f"number of elements {n}. Note that this may occur as a result of rounding error. The out tensor will be resized to a "
+            f"tensor of shape ({n},).",
+            UserWarning,
+            stacklevel=2,
+        )
+    return deliver("aten::arange", _steps(start, step, n, kind), out, dtype, device, requires_grad, counted=True)
 
 
 _ARANGE = ("Number end, ...", "Number start, Number end, ...", "Number start, Number end, Number step = 1, ...")
@@ -389,11 +434,15 @@ def _steps(start: Any, step: Any, n: int, kind: np.dtype) -> np.ndarray:
     return (work(start) + np.arange(n, dtype=work) * work(step)).astype(kind)
 
 
-def _deliver(array: np.ndarray, out: Any, device: Any, requires_grad: bool) -> Tensor:
+def deliver(name: str, array: np.ndarray, out: Any, dtype: Any, device: Any, requires_grad: bool,
+            counted: bool = False) -> Tensor:  # fmt: skip
+    """What a factory made, as a tensor or in its ``out``; see `prepared`."""
     if out is not None:
-        from torchlike._src.tensor.conversion import copy_, resize_out
+        from torchlike._src.tensor.conversion import copy_
 
-        return copy_(resize_out(out, array.shape), on_place(array, out._aval().place))
+        t = prepared(name, out, array.shape, dtype, device, counted=counted)
+        copy_(t, on_place(array.reshape(t.shape), t._aval().place))
+        return t.requires_grad_() if requires_grad else t
     return finish(on_place(array, devices.place_of(device)), requires_grad)
 
 
@@ -401,8 +450,6 @@ def _deliver(array: np.ndarray, out: Any, device: Any, requires_grad: bool) -> T
 def range_(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None,
            device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Like `arange`, with the end included (deprecated in torch)."""
-    import warnings
-
     warnings.warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's "
         "range builtin. Instead, use torch.arange, which produces values in [start, end).",
@@ -414,7 +461,8 @@ def range_(start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, d
     start, end, step = (_bound(x, "range", n, i) for i, (n, x) in enumerate((("start", start), ("end", end), ("step", step)), 1))
     _check_range(start, end, step)
     kind = np_dtype(dtype, None if out is None else out._aval().dtype, "range")
-    return _deliver(_steps(start, step, int((end - start) / step + 1), kind), out, device, requires_grad)
+    made = _steps(start, step, int((end - start) / step + 1), kind)
+    return deliver("aten::range", made, out, dtype, device, requires_grad, counted=True)
 
 
 _MISSING: Any = inspect.Parameter.empty
@@ -448,7 +496,7 @@ def linspace(start: Any, end: Any, steps: int = _MISSING, *, out: Any = None, dt
     if isinstance(start, complex) or isinstance(end, complex):
         default = promotion.to_complex(default)
     kind = np_dtype(dtype, default if out is None else out._aval().dtype)
-    return _deliver(_spaced(start, end, steps, kind), out, device, requires_grad)
+    return deliver("aten::linspace", _spaced(start, end, steps, kind), out, dtype, device, requires_grad, counted=True)
 
 
 def _spaced(start: Any, end: Any, steps: int, kind: np.dtype) -> np.ndarray:
@@ -478,7 +526,8 @@ def logspace(start: Any, end: Any, steps: int = _MISSING, base: float = 10.0, *,
     if kind.kind in "iu" and steps > 1:
         start, end = int(start), int(end)  # as in `_spaced`
     exponents = _spaced(start, end, steps, np.dtype(np.float64 if kind.kind != "c" else np.complex128))
-    return _deliver(np.power(base, exponents).astype(kind), out, device, requires_grad)
+    made = np.power(base, exponents).astype(kind)
+    return deliver("aten::logspace", made, out, dtype, device, requires_grad, counted=True)
 
 
 @composite("eye", method=False)
@@ -492,7 +541,7 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
         raise RuntimeError(f"n must be greater or equal to 0, got {n}")
     if m is not None and m < 0:
         raise RuntimeError(f"m must be greater or equal to 0, got {m}")
-    return _deliver(np.eye(n, m, dtype=np_dtype(dtype)), out, device, requires_grad)
+    return deliver("aten::eye", np.eye(n, m, dtype=np_dtype(dtype)), out, dtype, device, requires_grad)
 
 
 def _triangle(name: str, keep: Any) -> None:
@@ -551,8 +600,10 @@ def complex_(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
                 f"Expected object of scalar type {dtypes.SCALAR_NAMES[made.dtype]} but got scalar type "
                 f"{dtypes.SCALAR_NAMES[out.dtype]} for argument 'out'"
             )
-        from torchlike._src.tensor.install import deliver
+        from torchlike._src.tensor import install
 
-        deliver("complex", made, out)
+        if made.requires_grad or (out.requires_grad and local.recorder.grad):
+            raise RuntimeError(NOT_DIFFERENTIATED.format("complex"))
+        install.deliver(made, out)
         return out
     return made

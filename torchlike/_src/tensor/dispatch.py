@@ -15,6 +15,7 @@ from torchlike._src.engine.program import ARRAY, NUMBER, Call, Nest
 from torchlike._src.engine.trace import Elsewhere, Node, PlaceChanged, Recorder, local
 from torchlike._src.engine.value import CPU, Aval, Value, aval, host_value
 from torchlike._src.operators import promotion
+from torchlike._src.operators.numbers import held, scalar
 from torchlike._src.operators.registry import OPS, Op
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Storage, Tensor, levels
@@ -52,7 +53,7 @@ class Kernel:
     __slots__ = (
         "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords",
         "layout", "lead", "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional",
-        "promote", "read", "returns", "saves", "saves_known", "saves_nothing", "saves_results",
+        "promote", "read", "returns", "saves", "saves_known", "saves_nothing", "saves_results", "vet",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
@@ -73,6 +74,8 @@ class Kernel:
         self.read = first_reading
         #: Looks at values that are on the host, see `checked`.
         self.check = getattr(op.fn, "check", None)
+        #: Looks at numbers that change, see `vetted`.
+        self.vet = getattr(op.fn, "vet", None)
         self.numbers_alone_refused = any(p.kind == "operand" for p in op.params)
         #: Inputs on the host may be this large for the host rule; 0: as `host_side.SMALL`.
         self.limit = ANY_SIZE if op.name in _GATHERS else 0
@@ -382,11 +385,14 @@ def _find_loose(
 ) -> tuple[Node, list[Any] | None]:
     """The node for a key that the trie does not know: new, or one that differs in its numbers only.
 
-    A number that is not what it was last time at this place becomes an input of the program.
+    A number that is not what it was last time at this place becomes an input of the program, unless an op could refuse it
+    or wrap it: one that the dtype of a tensor does not hold stays a constant, which the op sees.
     """
     numbers = _numbers(kernel, args)
-    if not numbers or any(n.__class__ is int and not -(2**63) <= n < 2**63 for n in numbers):
+    if not numbers or not _held(numbers, args):
         return _learn(kernel, args, key, key, rec, size, None), None
+    if kernel.vet is not None:
+        kernel.vet(*map(_seen_on_host, args))
     loose = _loosen(kernel, key)
     place = rec.node
     if place.loose is None:
@@ -402,6 +408,22 @@ def _find_loose(
         place.loose[loose] = True
         return node, numbers
     return place.children[loose], numbers
+
+
+def _held(numbers: Sequence[Any], args: Sequence[Any]) -> bool:
+    """Whether all of these are numbers that each tensor's dtype holds. A bool has but two values, and JAX no weak type for it.
+
+    Raises:
+        OverflowError: for an integer that no tensor can hold.
+    """
+    kinds = [a._aval().dtype for a in args if isinstance(a, Tensor)]
+    for n in numbers:
+        if n.__class__ in NUMBERS:
+            scalar(n)
+            for dtype in kinds:
+                if n.__class__ is bool or not held(n, dtype):
+                    return False
+    return True
 
 
 def _learn(
@@ -469,7 +491,7 @@ def _on_host(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
         if isinstance(a, Tensor)
         else tuple(map(_concrete, a))
         if code == TENSORS and a is not None
-        else plain(a)
+        else scalar(plain(a))
         if code == OPERAND and not isinstance(a, (tuple, list))
         else _static(a)
         for a, code in zip(args, kernel.codes, strict=True)

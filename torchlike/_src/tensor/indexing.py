@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from torchlike._src.engine.value import host_value
+from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.registry import ops
 from torchlike._src.tensor import conversion, dtypes, from_data, view_functions
@@ -232,6 +233,8 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     """``self[key] = value``."""
     parsed = parse(self, key)
     view = _view(self, parsed)
+    if isinstance(value, (bool, int, float, complex)):
+        value = _assigned(value, self._aval().dtype)
     if not parsed.tensors:
         if isinstance(value, Tensor):
             if value.ndim == 0 and view.ndim:
@@ -255,8 +258,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     mask = next(iter(parsed.tensors.values())) if len(parsed.tensors) == 1 else None
     masked = mask is not None and mask._aval().dtype.kind == "b"
     if not isinstance(value, Tensor):
-        if masked:
-            fitting(value, self._aval().dtype)
+        fitting(value, self._aval().dtype)
         value = from_data.tensor(value, dtype=self.dtype, device=self.device)
     if masked and value.ndim == 0:
         at = next(iter(parsed.tensors))
@@ -277,6 +279,16 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         refuse_shared((view,), (value, *indices))
         result = ops.index_put(view, indices, value)
     conversion.write_result(view, result)
+
+
+def _assigned(value: Any, dtype: np.dtype) -> Any:
+    """A number as torch assigns it: one that a half cannot hold becomes infinite, elsewhere it is refused."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("Overflow when unpacking long long")
+    if dtype.itemsize == 2 and promotion.is_floating(dtype):
+        with np.errstate(over="ignore"):
+            return float(np.asarray(fitting(value, np.dtype(np.float64))).astype(dtype))
+    return value
 
 
 def _drop_leading(value: Tensor) -> Tensor:

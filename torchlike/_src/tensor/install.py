@@ -15,8 +15,8 @@ import numpy as np
 
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
-from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, Op, anonymous
-from torchlike._src.operators.support import other_dtype
+from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, Op, Out, anonymous
+from torchlike._src.operators.support import NOT_DIFFERENTIATED, other_dtype
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Tensor, levels, overlaps
 from torchlike._src.tensor.dispatch import Kernel, recasts, record, saved, saved_places
@@ -87,7 +87,7 @@ def _function(op: Op, kernel: Kernel) -> Callable[..., Any]:
 def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     """Compile the public function of one form of an op."""
     space: dict[str, Any] = {
-        "_kernel": kernel, "_record": record, "_in_place": _IN_PLACE.get(op.inplace), "_into": _into_as(op.out),
+        "_kernel": kernel, "_record": record, "_in_place": _in_place_as(op), "_into": _into_as(op),
         "_renamed": renamed, "_seed": next_seed, "_without_grad": without_grad,
         "_shortcut": op.shortcut, "_take": take_shortcut,
     }  # fmt: skip
@@ -230,12 +230,40 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+def _in_place_as(op: Op) -> Callable[..., Any] | None:
+    """How a record is written in place: one that is computed in the dtype of its ``out``, in that of the tensor."""
+    write = _IN_PLACE.get(op.inplace)
+    if write is None or not (isinstance(op.out, Out) and op.out.typed):
+        return write
+    place = [p.name for p in op.params].index("dtype")
+
+    def typed(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
+        self = _written(kernel, args)
+        return write(kernel, (*args[:place], args[place] or self.dtype, *args[place + 1 :]))
+
+    return typed
+
+
 def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> Tensor:
+    have = self._aval()
     try:
         result = _as_given(kernel, args) if recasts else record(kernel, args)
     except TypeError as error:
         raise TypeError(_as_method(str(error), kernel.name)) from None
-    have, made = self._aval(), result._aval()
+    except NotImplementedError:  # that the result would not fit goes first
+        if kernel.promote is not None:
+            _check_cast(promotion.result_type([_kind(args[i]) for i in kernel.operands if args[i] is not None]), have.dtype)
+        raise
+    made = result._aval()
+    if made != have and (made.shape != have.shape or made.dtype != have.dtype) and _is_structured(kernel):
+        for what, before, after in (
+            ("dtype", promotion.cpp_name(have.dtype), promotion.cpp_name(made.dtype)),
+            ("size", list(have.shape), list(made.shape)),
+        ):
+            if before != after:
+                raise RuntimeError(
+                    f"Bad in-place call: input tensor {what} {before} and output tensor {what} {after} should match"
+                )
     if made.shape != have.shape:
         raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
     if made.dtype != have.dtype and promotion.is_complex(have.dtype) and promotion.is_floating(made.dtype):
@@ -269,6 +297,16 @@ def _as_given(kernel: Kernel, args: tuple[Any, ...]) -> Any:
             modes["autocast"] = autocast
 
 
+def _kind(a: Any) -> promotion.Kind:
+    return (a._aval().dtype, a.ndim) if isinstance(a, Tensor) else type(a)
+
+
+def _is_structured(kernel: Kernel) -> bool:
+    """Whether torch computes it by a kernel that neither broadcasts nor casts what it writes; their ``out`` is exact."""
+    op = OPS.get(kernel.name)
+    return op is not None and (op.out == EXACT or (isinstance(op.out, Out) and op.out.message == EXACT))
+
+
 @functools.cache
 def _constant(grad_name: str) -> Kernel:
     """The history of a write whose gradient is zero: of comparisons, say."""
@@ -288,66 +326,81 @@ def _as_method(message: str, name: str) -> str:
     )
 
 
+def _check_cast(made: np.dtype, wanted: np.dtype) -> None:
+    if not promotion.can_cast(made, wanted):
+        raise RuntimeError(
+            f"result type {promotion.scalar_type(made)} can't be cast to the desired output type {promotion.scalar_type(wanted)}"
+        )
+
+
 def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
     """Cast a result to the dtype of where it goes; RuntimeError where torch refuses."""
     made = result._aval().dtype
     if made == wanted:
         return result
-    if not promotion.can_cast(made, wanted):
-        raise RuntimeError(
-            f"result type {promotion.scalar_type(made)} can't be cast to the desired output type {promotion.scalar_type(wanted)}"
-        )
+    _check_cast(made, wanted)
     cast = result.to(dtypes.OF_NUMPY[wanted])
     if cast._node is not None and cast._node is not result._node:
         cast._node.__class__ = result._node.__class__  # torch has one node for both
     return cast
 
 
-def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, exact: str = "") -> Any:
-    """Compute, then write into ``out``, which is resized if need be; see `registry.op` for ``apart`` and ``exact``."""
+def into(kernel: Kernel, args: tuple[Any, ...], out: Any, rule: Out, name: str) -> Any:
+    """Compute, then write into ``out``, which is resized if need be. ``name`` is what messages call the op."""
     targets: Sequence[Any] = out if isinstance(out, (tuple, list)) else (out,)
     if kernel.returns is not None and len(targets) != len(kernel.returns):
         raise TypeError(f"expected tuple of {len(kernel.returns)} elements but got {len(targets)}")
-    for t in targets:
+    for i, t in enumerate(targets):
+        if not isinstance(t, Tensor) and out is t:
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(t).__name__}")
         if not isinstance(t, Tensor):
-            raise TypeError(f"{kernel.name}(): argument 'out' must be Tensor, not {type(t).__name__}")
+            raise TypeError(f"expected Tensor as element {i} in argument {len(args)}, but got {type(t).__name__}")
     rec = local.recorder
     if rec.grad and any(
         isinstance(t, Tensor) and t._requires_grad
-        for a in (*args, *targets)
+        for a in (*(args if kernel.differentiable else ()), *targets)
         for t in (a if isinstance(a, (tuple, list)) else (a,))
     ):
-        raise RuntimeError(
-            f"{kernel.name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
-        )
+        raise RuntimeError(NOT_DIFFERENTIATED.format(name))
     if levels:
         levels[-1].refuse(kernel.name, [t for a in (*args, *targets) for t in (a if isinstance(a, (tuple, list)) else (a,))])
     for t in targets:
         t._check_overlap(args)
-    if apart:
+    if rule.apart:
         refuse_shared(targets, args)
+    if rule.typed:
+        args = tuple([out.dtype if p.name == "dtype" and a is None else a for p, a in zip(kernel.params, args, strict=True)])
     made = _as_given(kernel, args) if recasts else record(kernel, args)
+    if out is not targets[0] and not isinstance(made, tuple):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
-    if apart:  # one that is to be resized grows over what lies behind it
+    if rule.apart:  # one that is to be resized grows over what lies behind it
         grown = [t for result, t in zip(results, targets, strict=True) if result._aval().shape != t._aval().shape and t.numel()]
         refuse_shared(grown, args, anywhere=True)
-    if exact:
-        for result, target in zip(results, targets, strict=True):
-            if result.dtype is not target.dtype:
-                raise other_dtype(exact, result._aval().dtype, target._aval().dtype)
+    if rule.message and not (rule.casts and rule.casts(*args)):
+        texts = rule.message if isinstance(rule.message, tuple) else [rule.message] * len(results)
+        for text, result, target in zip(texts, results, targets, strict=True):
+            dtype, given = result._aval().dtype, target._aval().dtype
+            if dtype != given and given.name not in rule.also and not (rule.cast and promotion.can_cast(dtype, given)):
+                raise rule.error(str(other_dtype(text if isinstance(text, str) else text(dtype, given), dtype, given)))
     for result, target in zip(results, targets, strict=True):
-        deliver(kernel.name, result, target)
+        deliver(result.to(target.dtype) if rule.also and target._aval().dtype.name in rule.also else result, target)
     return type(made)(targets) if isinstance(made, tuple) and type(made) is not tuple else out
 
 
-def _into_as(out: bool | str) -> Callable[..., Any]:
+def _into_as(op: Op) -> Callable[..., Any]:
     """`into` as a record asks for it."""
+    out = op.out
     if isinstance(out, bool):
-        return into
-    if out in ("apart", "exact"):
-        return functools.partial(into, apart=True, exact=EXACT if out == "exact" else "")
-    return functools.partial(into, exact=out)
+        out = Out()
+    elif out in ("apart", "exact"):
+        out = Out(EXACT if out == "exact" else "", apart=True)
+    elif isinstance(out, str):
+        out = Out(out)
+    home, _, name = op.names[0].rpartition(".")
+    if name[0] == "_" and name[1:] not in OPS:  # a part of a function: ``max`` of ``_max_dim``
+        name = name[1:].partition("_")[0]
+    return functools.partial(into, rule=out, name=f"linalg_{name}" if home == "linalg" else name.removeprefix("_"))
 
 
 def refuse_shared(targets: Sequence[Any], args: Sequence[Any], anywhere: bool = False) -> None:
@@ -363,7 +416,7 @@ def refuse_shared(targets: Sequence[Any], args: Sequence[Any], anywhere: bool = 
                     t._refuse_overlap()
 
 
-def deliver(name: str, result: Tensor, target: Tensor) -> None:
+def deliver(result: Tensor, target: Tensor) -> None:
     """Write a result into an ``out`` tensor."""
     from torchlike._src.tensor.conversion import resize_out
 

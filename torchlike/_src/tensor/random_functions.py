@@ -8,24 +8,28 @@ from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Aval, host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import anonymous, composite, ops
-from torchlike._src.operators.support import broadcast_shapes
+from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes
 from torchlike._src.random import sampling
 from torchlike._src.random.normal import uniforms
 from torchlike._src.random.recorded import box_muller
 from torchlike._src.tensor import devices, dtypes, layouts
 from torchlike._src.tensor.conversion import keep_layout, write_result
 from torchlike._src.tensor.core import Tensor, levels
-from torchlike._src.tensor.creation import _deliver, check_sizes, dense_only, with_values
+from torchlike._src.tensor.creation import check_sizes, deliver, dense_only, prepared, with_values
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.from_data import finish, np_dtype, on_place
 from torchlike._src.tensor.strides import contiguous_strides, dense_like
 from torchlike._src.tensor.view_functions import sizes as as_sizes
 
 
-def _draw(sample: Any, generator: Any, shape: tuple[int, ...], kind: np.dtype, *args: Any, out: Any = None,
-          device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+def _draw(name: str, sample: Any, generator: Any, shape: tuple[int, ...], kind: Any, *args: Any, out: Any = None,
+          dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """What a factory draws. An ``out`` is filled as its own method would: in its dtype, in the order of its memory."""
     check_sizes(shape)
-    return _deliver(sample(generator, shape, kind, *args), out, device, requires_grad)
+    if out is None:
+        return finish(on_place(sample(generator, shape, np_dtype(dtype, kind), *args), devices.place_of(device)), requires_grad)
+    t = _fill(prepared(f"aten::{name}", out, shape, dtype, device), name, sample, generator, *args)
+    return t.requires_grad_() if requires_grad else t
 
 
 @composite("rand", method=False)
@@ -34,8 +38,8 @@ def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, 
     """Uniform numbers in ``[0, 1)``; the same as torch's for the same seed."""
     dense_only("rand", layout)
     shape = as_sizes((named.pop("size"),) if "size" in named else size, "rand")
-    kind = np_dtype(dtype)
-    return _draw(sampling.uniform, generator, shape, kind, out=out, device=device, requires_grad=requires_grad)
+    return _draw("rand", sampling.uniform, generator, shape, None, out=out, dtype=dtype, device=device,
+                 requires_grad=requires_grad)  # fmt: skip
 
 
 @composite("randn", method=False)
@@ -44,8 +48,8 @@ def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None,
     """Standard normal numbers; the same as torch's for the same seed."""
     dense_only("randn", layout)
     shape = as_sizes((named.pop("size"),) if "size" in named else size, "rand")
-    kind = np_dtype(dtype)
-    return _draw(sampling.normal, generator, shape, kind, out=out, device=device, requires_grad=requires_grad)
+    return _draw("randn", sampling.normal, generator, shape, None, out=out, dtype=dtype, device=device,
+                 requires_grad=requires_grad)  # fmt: skip
 
 
 @composite("randint", method=False)
@@ -66,9 +70,8 @@ def randint(*args: Any, low: int = 0, high: int | None = None, size: Any = None,
             low = given[0]
     if size is None or high is None:
         raise TypeError("randint() received an invalid combination of arguments: 'high' and 'size' are needed")
-    kind = np_dtype(dtype, np.dtype(np.int64))
-    return _draw(sampling.random, generator, as_sizes((size,), "rand"), kind, int(low), int(high), out=out, device=device,
-                 requires_grad=requires_grad)  # fmt: skip
+    return _draw("randint", sampling.random, generator, as_sizes((size,), "rand"), np.dtype(np.int64), int(low), int(high),
+                 out=out, dtype=dtype, device=device, requires_grad=requires_grad)  # fmt: skip
 
 
 @composite("randperm", method=False)
@@ -77,7 +80,7 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
     """A random permutation of ``0 … n-1``."""
     dense_only("randperm", layout)
     kind = np_dtype(dtype, np.dtype(np.int64) if out is None else out._aval().dtype)
-    return _deliver(sampling.randperm(generator, n, kind), out, device, requires_grad)
+    return deliver("aten::randperm", sampling.randperm(generator, n, kind), out, dtype, device, requires_grad)
 
 
 def _like(name: str, sample: Any) -> None:
@@ -171,7 +174,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
     """Normal numbers of these means and standard deviations, tensors or numbers."""
     if size is not None:
         shape = as_sizes((size,), "rand")
-        return _draw(sampling.normal, generator, shape, np_dtype(dtype), mean, std, out=out, device=device,
+        return _draw("normal", sampling.normal, generator, shape, None, mean, std, out=out, dtype=dtype, device=device,
                      requires_grad=requires_grad)  # fmt: skip
     tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
     if not tensors:
@@ -183,12 +186,26 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
         raise RuntimeError("normal expects standard deviation to be non-complex")
     elif std.numel() and not (_host(std) >= 0).all():
         raise RuntimeError("normal expects all elements of std >= 0.0")
+    if out is not None:
+        return _normal_out(mean, std, generator, out)
     shape = broadcast_shapes(*[t.shape for t in tensors])
     kind = tensors[0]._aval().dtype
     z = sampling.normal(generator, shape, kind)
     values = ((z * _host(std)).astype(kind) + _host(mean)).astype(kind)
     number = {(True, False): 1, (False, True): 2}.get((isinstance(mean, Tensor), isinstance(std, Tensor)), 3)
-    return _tied(_deliver(values, out, device, requires_grad), tensors, f"NormalBackward{number}")
+    return _tied(finish(on_place(values, devices.place_of(device)), requires_grad), tensors, f"NormalBackward{number}")
+
+
+def _normal_out(mean: Any, std: Any, generator: Any, out: Any) -> Tensor:
+    """As torch: what ``out`` is, is drawn; it is resized only if mean and standard deviation are both tensors."""
+    both = isinstance(mean, Tensor) and isinstance(std, Tensor)
+    shape = broadcast_shapes(mean.shape, std.shape) if both else tuple(out.shape)
+    if local.recorder.grad and any(isinstance(t, Tensor) and t.requires_grad for t in (mean, std)):
+        raise RuntimeError(NOT_DIFFERENTIATED.format("normal"))
+    prepared("normal", out, shape)
+    if isinstance(std, Tensor):
+        return _fill(out, "normal_", sampling.normal, generator, 0.0, 1.0).mul_(std).add_(mean)
+    return _fill(out, "normal_", sampling.normal, generator, 0.0, std).add_(mean)
 
 
 @composite("bernoulli")
@@ -197,8 +214,10 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     have = input._aval()
     if p is None and have.dtype.kind not in "fV":
         raise NotImplementedError(f"\"bernoulli_tensor_cpu_p_\" not implemented for '{promotion.scalar_type(have.dtype)}'")
+    if out is not None and input.requires_grad and local.recorder.grad:
+        raise RuntimeError(NOT_DIFFERENTIATED.format("bernoulli"))
     values = sampling.bernoulli(generator, have.shape, have.dtype, _host(input) if p is None else p)
-    return _tied(_deliver(values, out, input.device, False), [input], "BernoulliBackward0")
+    return _tied(deliver("bernoulli", values, out, None, input.device, False), [input], "BernoulliBackward0")
 
 
 @composite("multinomial")
@@ -207,7 +226,8 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     """Indices drawn in proportion to the weights in each row."""
     if out is not None and out.dtype.name != "int64":
         raise RuntimeError(f"multinomial expects Long tensor out, got: {dtypes.SCALAR_NAMES[out.dtype]}")
-    return _deliver(sampling.multinomial(generator, _host(input), num_samples, replacement), out, input.device, False)
+    drawn = sampling.multinomial(generator, _host(input), num_samples, replacement)
+    return deliver("multinomial", drawn, out, None, input.device, False)
 
 
 @composite("poisson", method=False)

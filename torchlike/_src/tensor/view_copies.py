@@ -25,7 +25,7 @@ def copied(name: str, made: Any, out: Any) -> Any:
             return copy
         if out.dtype is not copy.dtype:
             raise other_dtype(EXACT, copy.dtype.np, out.dtype.np)
-        deliver(name, copy, out)
+        deliver(copy, out)
         return out
     if out is None:
         return tuple([copied(name, m, None) for m in made])
@@ -76,6 +76,8 @@ def _narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`narrow`, with the error of torch's kernel for a dimension too far."""
     if input.ndim and dim >= input.ndim:
         raise RuntimeError(f"narrow_copy: expected dim < {input.ndim} for an input of {input.ndim} dimensions, got {dim}")
+    if length < 0:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({input.shape[dim]}).")
     return views.narrow(input, dim, start, length)
 
 
