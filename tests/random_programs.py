@@ -400,10 +400,15 @@ def _compare(d: Draw, name: str, t: torch.Tensor) -> str | None:
     return f"{name}.{d.pick(['eq_', 'lt_', 'logical_and_'])}({other})"
 
 
-def _turn(d: Draw, name: str, t: torch.Tensor) -> str | None:
-    if t.requires_grad:
-        return None
-    return f"{name}.{d.pick(['t_()', 'squeeze_()', 'unsqueeze_(0)', 'squeeze_(0)', f'transpose_({d.dim(t)}, {d.dim(t)})'])}"
+def _turn(d: Draw, name: str, t: torch.Tensor) -> str:
+    turned = ["t_()", "squeeze_()", "unsqueeze_(0)", "squeeze_(0)", f"transpose_({d.dim(t)}, {d.dim(t)})", "swapaxes_(0, -1)"]
+    return f"{name}.{d.pick(turned)}"
+
+
+def _data(d: Draw, name: str, t: torch.Tensor) -> str | None:
+    if any(d.env[o].grad_fn is not None for o in d.names()):
+        return None  # what was saved keeps its value here; torch computes gradients with the new one
+    return f"{name}.data.{d.pick(['add_(1)', 'fill_(1)', f'copy_({d.like(t, 100)}.detach())', 'mul_(2)'])}"
 
 
 def _one_storage(a: torch.Tensor, b: torch.Tensor) -> bool:
@@ -454,6 +459,7 @@ WRITES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"{n}.lerp_({d.like(t, 100)}, 0.5)",
     lambda d, n, t: f"{n}.addcmul_({d.like(t)}, {d.like(t)}, value=2)",
     _turn,
+    _data,
     lambda d, n, t: f"{n} += {d.operand(t)}",
     lambda d, n, t: f"{n} *= {d.operand(t)}",
     lambda d, n, t: f"torch.add({n}, {d.like(t, 100) or 2}, out={n})",
@@ -475,8 +481,9 @@ def _cat(d: Draw, name: str, t: torch.Tensor) -> str:
 
 
 def _matmul(d: Draw, name: str, t: torch.Tensor) -> str | None:
+    # Where nothing is added up, torch writes zeros to some of its results, which shows in their versions.
     other = d.tensor(
-        lambda o: 0 < t.ndim < 3 and 0 < o.ndim < 3 and o.dtype == t.dtype and o.shape[-2 if o.ndim > 1 else 0] == t.shape[-1]
+        lambda o: 0 < t.ndim < 3 and 0 < o.ndim < 3 and o.dtype == t.dtype and o.shape[-2 if o.ndim > 1 else 0] == t.shape[-1] > 0
     )
     return None if other is None or not t.is_floating_point() else f"{name} @ {other}"
 
@@ -490,7 +497,7 @@ def _take(d: Draw, name: str, t: torch.Tensor) -> str | None:
     if t.ndim == 0 or 0 in t.shape:
         return None
     dim = d.roll(t.ndim)
-    what = d.roll(4) if t.is_contiguous() else 1  # what else is indexed goes by torch's TensorIterator, here by places
+    what = d.roll(4)
     if what == 0:
         return f"{name}[{_mask(d, t)}]"
     if what == 1:

@@ -169,7 +169,7 @@ class Tensor:
     _tangents: dict[int, "Tensor | None"] | None = None  # by level of forward mode
     _retains = False
     _inference = False
-    _hidden = False  # the base of a tensor that an in-place view op has changed
+    _detached = -1  # where on the tape `detach_` cut its history
     _output = 0  # its place among several views that one function returned
     _made: str | None = None  # why a view must not be written to with history: "no_grad", "inference", "multi", "function"
     name: str | None = None
@@ -364,8 +364,7 @@ class Tensor:
 
     def type_name(self) -> str:
         """What torch's messages call its type: ``torch.FloatTensor``."""
-        kind = self._aval().dtype.kind
-        return f"CPU{self.dtype.storage_name.removesuffix('Storage')}Type" if kind in "bc" else self.type()
+        return devices.type_name(self._aval())
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating point one."""
@@ -405,11 +404,8 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to it."""
-        if self._chain is not None and not self._requires_grad and self._base_tensor is not None:
-            from torchlike._src.tensor import views
-
-            return views.flows(self)
-        return self._requires_grad
+        base = self._base_tensor
+        return self._requires_grad or (base is not None and base._requires_grad)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -466,11 +462,10 @@ class Tensor:
 
     @property
     def _base(self) -> "Tensor | None":
-        base = self._base_tensor
-        return None if base is None or base._hidden else base
+        return self._base_tensor
 
     def _is_view(self) -> bool:
-        return self._base is not None
+        return self._base_tensor is not None
 
     @property
     def retains_grad(self) -> bool:
@@ -892,7 +887,7 @@ def alias(source: Tensor, new: Tensor) -> Tensor:
 
 
 _INTERNAL = frozenset(k for k in Tensor.__annotations__) | {
-    "_seen", "_born", "_requires_grad", "_number", "_retains", "_inference", "_hidden", "_output", "_made", "_accumulator",
+    "_seen", "_born", "_requires_grad", "_number", "_retains", "_inference", "_detached", "_output", "_made", "_accumulator",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from torchlike._src.engine.program import ARRAY, Nest
 from torchlike._src.engine.trace import Node as TrieNode, local
 from torchlike._src.engine.value import Value
+from torchlike._src.tensor import devices
 
 #: Numbers the nodes as they are made.
 order = itertools.count()
@@ -33,6 +34,26 @@ def edge_of(t: Any) -> tuple[Any, int]:
     if node is not None:
         return node, t._number
     return (t if t._leaf is None else t._leaf), -1
+
+
+class Result(weakref.ref):
+    """A result that its own node saves, held weakly; it remembers what messages tell about it."""
+
+    __slots__ = ("number", "of")
+
+    def __init__(self, result: Any) -> None:
+        super().__init__(result)
+        self.of, self.number = result._aval(), result._number
+
+    def described(self) -> tuple[str, tuple[int, ...], int]:
+        """The type as torch's messages name it, the shape, and which of the node's outputs it was."""
+        return devices.type_name(self.of), self.of.shape, self.number
+
+
+_DETACHED = (
+    "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use "
+    "out-of-place `.detach()` instead"
+)
 
 
 class GradNode:
@@ -84,7 +105,7 @@ class GradNode:
     def save_result(self, result: Any) -> None:
         """The op's own result is saved too; weakly, since the result holds this node."""
         counter = result._counter()
-        self.saved = [*(self.saved or ()), (weakref.ref(result), counter, counter.version)]
+        self.saved = [*(self.saved or ()), (Result(result), counter, counter.version)]
 
     def check_saved(self) -> None:
         """Notice writes to what was saved.
@@ -93,12 +114,14 @@ class GradNode:
             RuntimeError: in torch's words.
         """
         for holder, counter, version in self.saved or ():
+            own = holder.__class__ is Result
+            if not own and holder._detached > self.order and holder._node is None:
+                raise RuntimeError(_DETACHED)
             if counter.version != version:
-                own = holder.__class__ is weakref.ref
                 t = holder() if own else holder
-                made = f" [{t.type_name()} {list(t.shape)}]" if t is not None else ""
+                kind, shape, number = holder.described() if t is None else (t.type_name(), t.shape, t._number)
+                made = f" [{kind} {list(shape)}]"
                 node = self if own else t.grad_fn
-                number = t._number if t is not None else 0
                 origin = f", which is output {number} of {plain_name(node)}," if node is not None else ""
                 hint = (
                     "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
