@@ -614,7 +614,7 @@ def grad(
         if g is not None:
             found[i] = targets[i]._as_gradient(g)
         elif materialize_grads:
-            found[i] = ops.zeros_like(targets[i])
+            found[i] = ops.zeros_like(targets[i], requires_grad=create_graph)
         elif not allow_unused:
             raise RuntimeError(
                 f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if "

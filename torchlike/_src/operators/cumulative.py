@@ -17,22 +17,24 @@ def _running_dtype(x: Array, dtype: np.dtype | None) -> np.dtype:
     return np.dtype(np.int64) if CATEGORY[np.dtype(x.dtype)] <= INTEGER else np.dtype(x.dtype)
 
 
-@op("cumsum", inplace=True, out=True, saves=())
+@op("cumsum", inplace=True, out="dtype", saves=())
 def cumsum(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The sums of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
     input = input.astype(_running_dtype(input, dtype))
+    refuse("cumsum_out_cpu", input, BOOL)
     if not input.ndim:
         return input
     (wide,) = widen(input)
     return jnp.cumsum(wide, axis, dtype=wide.dtype).astype(input.dtype)
 
 
-@op("cumprod", inplace=True, out=True, saves=("input", "result"))
+@op("cumprod", inplace=True, out="dtype", saves=("input", "result"))
 def cumprod(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The products of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
     input = input.astype(_running_dtype(input, dtype))
+    refuse("cumprod_out_cpu", input, BOOL)
     if not input.ndim:
         return input
     (wide,) = widen(input)

@@ -48,7 +48,7 @@ def _host_cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.concatenate(*_check_cat(tensors, dim))
 
 
-@op("cat", "concat", "concatenate", promote="common", method=False, out="apart", host=_host_cat, saves=(), layout="format")
+@op("cat", "concat", "concatenate", promote="common", method=False, out="joined", host=_host_cat, saves=(), layout="format")
 def cat(tensors: Arrays, dim: int = 0) -> Array:
     """The tensors one after another along ``dim``; their other sizes are equal."""
     return jnp.concatenate(*_check_cat(tensors, dim))
@@ -71,7 +71,7 @@ def _host_stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     return np.stack(tensors, _check_stack(tensors, dim))
 
 
-@op("stack", promote="common", method=False, out=True, host=_host_stack, saves=())
+@op("stack", promote="common", method=False, out="joined", host=_host_stack, saves=())
 def stack(tensors: Arrays, dim: int = 0) -> Array:
     """The tensors, of one shape, along a new dimension."""
     return jnp.stack(tensors, _check_stack(tensors, dim))

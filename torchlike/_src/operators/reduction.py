@@ -35,7 +35,7 @@ def _host_sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any 
     return np.asarray(input.sum(axes, dtype=wide, keepdims=keepdim)).astype(dtype, copy=False)
 
 
-@op("sum", out=True, host=_host_sum, grad_name=_by_overload("Sum"), saves=())
+@op("sum", out="dtype", host=_host_sum, grad_name=_by_overload("Sum"), saves=())
 def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """The sum over ``dim`` (all dimensions for None and for ``()``); bools and integers sum to int64."""
     axes = normalize_dims(dim, input.ndim)
@@ -103,7 +103,7 @@ def nanmean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.
     return total / jnp.sum(~missing, axes, keepdims=keepdim).astype(total.dtype)
 
 
-@op("prod", out=True, saves=("input", "result"), grad_name=_by_overload("Prod"))
+@op("prod", out="dtype", saves=("input", "result"), grad_name=_by_overload("Prod"))
 def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """The product over ``dim``, or of everything; bools and integers give int64."""
     axes = normalize_dims(dim, input.ndim)
@@ -125,13 +125,13 @@ def _host_any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return np.asarray(np.any(input != 0, axes, keepdims=keepdim)).astype(_truth_dtype(input))
 
 
-@op("all", out=True, differentiable=False, host=_host_all)
+@op("all", out="truth", differentiable=False, host=_host_all)
 def all(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     """Whether everything over ``dim`` is nonzero."""
     return jnp.all(input, normalize_dims(dim, input.ndim), keepdims=keepdim).astype(_truth_dtype(input))
 
 
-@op("any", out=True, differentiable=False, host=_host_any)
+@op("any", out="truth", differentiable=False, host=_host_any)
 def any(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     """Whether anything over ``dim`` is nonzero."""
     return jnp.any(input, normalize_dims(dim, input.ndim), keepdims=keepdim).astype(_truth_dtype(input))

@@ -113,7 +113,7 @@ def op(
     promote: str | None = None,
     method: bool | str | None = None,
     inplace: bool | str = False,
-    out: bool | str = False,
+    out: bool | str | Callable[[dict[str, Any]], bool | str] = False,
     operators: tuple[str, ...] = (),
     host: Callable[..., Any] | None = None,
     saves: tuple[str, ...] | None = None,
@@ -134,8 +134,11 @@ def op(
         inplace: also ``name_``, as function and method. ``"apart"``: the other inputs may share no memory with the first;
             ``"shared"``: they may do so in part; ``"unseen"``: autograd does not notice.
         out: also takes ``out=``, into which the result is cast. ``"apart"``: that may share no memory with the inputs;
-            ``"exact"``: it must have the very dtype of the result, too. Any other text, as `EXACT`: it must have that
-            dtype, and this is what a user is told if it has not.
+            ``"exact"``: it must have the very dtype of the result, too. ``"dtype"``: the result is computed in its dtype, as
+            if that were given as ``dtype``; ``"truth"``: it must be of bools, or of bytes;
+            ``"joined"``: as ``"apart"``, in the words of `cat`. Any other text, as `EXACT`: it
+            must have that dtype, and this is what a user is told if it has not. Where it depends on the arguments, a function
+            of these, by name, says which.
         operators: dunder methods, e.g. ``("__add__", "__radd__")``; a reflected one swaps its operands.
         host: the same function on NumPy arrays, run at once on small host values that need no grad; it may return
             NotImplemented to leave its arguments to the device.

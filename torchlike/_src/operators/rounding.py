@@ -83,7 +83,10 @@ def _abs_backward(x: Array, cotangent: Array) -> tuple[Array]:
 _abs.defvjp(lambda x: (jnp.abs(x), x), _abs_backward)
 
 
-@op("abs", "absolute", inplace=True, out=FOUND, operators=("__abs__",), saves=("input",), host=on_host(np.abs, but="b"))
+@op(
+    "abs", "absolute", inplace=True, out=lambda bound: bound["input"].is_complex() or FOUND, operators=("__abs__",),
+    saves=("input",), host=on_host(np.abs, but="b"),
+)  # fmt: skip
 def abs(input: Array) -> Array:
     """The absolute value; of a complex number its real modulus."""
     refuse("abs_cpu", input, BOOL)

@@ -10,7 +10,7 @@ from jax import lax
 
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, kind_of, result_type, scalar_type
-from torchlike._src.operators.registry import Array, Number, Operand, composite, op, ops
+from torchlike._src.operators.registry import FOUND, Array, Number, Operand, composite, op, ops
 from torchlike._src.operators.support import (
     as_dtype,
     broadcast_shapes,
@@ -47,8 +47,13 @@ def _host_clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     return input if max is None else on_host(np.minimum)(input, max)
 
 
+def _clamp_into(bound: dict[str, Any]) -> bool | str:
+    """torch casts into ``out`` where a bound is a tensor."""
+    return any(is_array(b) for b in (bound.get("min"), bound.get("max")) if b is not None) or FOUND
+
+
 @op(
-    "clamp", "clip", promote="common", inplace=True, out=True, saves=("input", "min", "max"), host=_host_clamp,
+    "clamp", "clip", promote="common", inplace=True, out=_clamp_into, saves=("input", "min", "max"), host=_host_clamp,
     grad_name=lambda bound: "ClampBackward0" if is_array(bound["min"] if bound["min"] is not None else bound["max"])
     else "ClampBackward1",
 )  # fmt: skip
@@ -72,14 +77,14 @@ def _bounded(input: Array, bound: Any, beyond: Callable[[Array, Array], Array]) 
     return jnp.where(beyond(input, bound), bound, jnp.where(jnp.isnan(neither), neither, input))
 
 
-@op("clamp_min", promote="common", inplace=True, out=True, saves=("input", "min"))
+@op("clamp_min", promote="common", inplace=True, out=_clamp_into, saves=("input", "min"))
 def clamp_min(input: Array, min: Operand) -> Array:
     """``input`` where it is not below ``min``, else ``min``."""
     refuse_complex("clamp is not supported for complex types", input, NotImplementedError)
     return _bounded(input, min, jnp.less)
 
 
-@op("clamp_max", promote="common", inplace=True, out=True, saves=("input", "max"))
+@op("clamp_max", promote="common", inplace=True, out=_clamp_into, saves=("input", "max"))
 def clamp_max(input: Array, max: Operand) -> Array:
     """``input`` where it is not above ``max``, else ``max``."""
     refuse_complex("clamp is not supported for complex types", input, NotImplementedError)

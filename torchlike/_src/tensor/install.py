@@ -272,6 +272,23 @@ def fit_dtype(result: Tensor, wanted: np.dtype) -> Tensor:
     return cast
 
 
+def _in_dtype_of(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
+    """`into` for ops that compute in the dtype of ``out``."""
+    if not isinstance(out, Tensor):
+        return into(kernel, args, out)
+    at = next(i for i, p in enumerate(kernel.params) if p.name == "dtype")
+    if args[at] is not None and args[at] is not out.dtype:
+        raise other_dtype(EXACT, args[at].np, out._aval().dtype)
+    return into(kernel, (*args[:at], out.dtype, *args[at + 1 :]), out)
+
+
+def _truth_into(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
+    """`into` for ops whose results are truths, which torch also writes as bytes."""
+    if isinstance(out, Tensor) and out.dtype not in (dtypes.bool_, dtypes.uint8):
+        raise RuntimeError(f"{kernel.name} only supports bool tensor for result, got: {promotion.scalar_type(out._aval().dtype)}")
+    return into(kernel, args, out)
+
+
 def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, exact: str = "") -> Any:
     """Compute, then write into ``out``, which is resized if need be; see `registry.op` for ``apart`` and ``exact``."""
     targets: Sequence[Any] = out if isinstance(out, (tuple, list)) else (out,)
@@ -310,10 +327,32 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, e
     return type(made)(targets) if isinstance(made, tuple) and type(made) is not tuple else out
 
 
-def _into_as(out: bool | str) -> Callable[..., Any]:
+def _into_by(rule: Callable[[dict[str, Any]], bool | str], kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
+    """`into` for ops whose arguments decide what ``out`` may be."""
+    return _into_as(rule({p.name: a for p, a in zip(kernel.params, args, strict=True)}))(kernel, args, out)
+
+
+def _joined_into(kernel: Kernel, args: tuple[Any, ...], out: Any) -> Any:
+    """`into` for `cat` and `stack`, whose error for a dtype is of another type."""
+    given, _ = args
+    if isinstance(out, Tensor):
+        wanted = out._aval().dtype
+        if not all(promotion.can_cast(t._aval().dtype, wanted) for t in given if isinstance(t, Tensor)):
+            raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {promotion.scalar_type(wanted)}")
+    return into(kernel, args, out, apart=True)
+
+
+_INTO = {"dtype": _in_dtype_of, "truth": _truth_into, "joined": _joined_into}
+
+
+def _into_as(out: bool | str | Callable[..., Any]) -> Callable[..., Any]:
     """`into` as a record asks for it."""
     if isinstance(out, bool):
         return into
+    if callable(out):
+        return functools.partial(_into_by, out)
+    if out in _INTO:
+        return _INTO[out]
     if out in ("apart", "exact"):
         return functools.partial(into, apart=True, exact=EXACT if out == "exact" else "")
     return functools.partial(into, exact=out)

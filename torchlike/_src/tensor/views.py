@@ -552,10 +552,23 @@ def check_history(view: Tensor) -> None:
         raise RuntimeError(view_refused(view, "its base or another view of its base has been"))
 
 
-def beyond(view: Tensor, base: Tensor) -> tuple[Any, ...] | None:
-    """The view ops that lead from the base of a view to it; None if the base has been turned in place since (`t_`)."""
+def junction(view: Tensor, base: Tensor) -> tuple[int, tuple[int, ...] | None]:
+    """Where on the way from the storage to a view the history of its base comes in.
+
+    Returns:
+        How many view ops lead there. If the base has been turned in place since (`t_`), they lead past it: then also, for each
+        element of what they show, its place in the base.
+    """
     start, chain = base._chain or (), view._chain or ()
-    return chain[len(start) :] if chain[: len(start)] == start else None
+    if chain[: len(start)] == start:
+        return len(start), None
+    same = next(i for i, (a, b) in enumerate(zip((*chain, None), (*start, None), strict=False)) if a != b)
+    there = next((i for i in range(same, len(chain)) if chain[i][0] in _OTHER_ELEMENTS), len(chain))
+    at = whole(view._storage)
+    found = at._aval().shape, at.stride(), 0
+    for op, args in chain[:there]:
+        found = op.geometry(*found, *args)
+    return there, places_in(base, *found)
 
 
 def places_in(part: Tensor, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> tuple[int, ...]:
@@ -604,16 +617,18 @@ def refresh(view: Tensor) -> None:
     version = view._counter().version
     unsure = lost(view)
     renewed = flowing and version != view._born and not unsure  # else the write was one that autograd does not see
+    above, places = junction(view, base) if renewed else (0, None)  # type: ignore[arg-type]
     rec.grad = False
     try:
-        known = beyond(view, base) if renewed else chain  # type: ignore[arg-type]
-        t = base if renewed and known is not None else whole(storage)
-        rec.grad = renewed and known is not None
-        for op, args in chain if known is None else known:
-            t = record(op.kernel, (t, *args))
-        if known is None:
+        t = base if renewed and places is None else whole(storage)
+        if places is not None:
+            for op, args in chain[:above]:
+                t = record(op.kernel, (t, *args))
             rec.grad = True
-            t = record(SHOWN_BY, (base, t, places_in(base, view._aval().shape, view.stride(), view.storage_offset())))  # type: ignore[arg-type]
+            t = record(SHOWN_BY, (base, t, places))
+        rec.grad = renewed
+        for op, args in chain[above:]:
+            t = record(op.kernel, (t, *args))
     finally:
         rec.grad = before
     view._cached = t._storage.value  # type: ignore[union-attr]
@@ -667,31 +682,23 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
         new._node, new._number, new._requires_grad = node, number, True
     owner = view if base is None else base  # whose history the write becomes
     levels = [whole(storage)]
-    turned = base is not None and beyond(view, base) is None
-    above = len(chain) + 1 if turned else len(owner._chain or ())
+    above, places = (len(chain), None) if base is None else junction(view, base)
     if above == 0 and any(op in _OVERLAPPING for op, _ in chain[:-1]) and not any(op in _OTHER_ELEMENTS for op, _ in chain):
         # Level by level, what other elements of a level show of the same memory would be written over it.
         size = view._aval().shape
         chain = ((as_strided, (size, view.stride(), view.storage_offset(), memory_order(levels[0]))),)
     before = rec.grad
     try:
+        rec.grad = False
+        old = None if places is None else _continued(dispatch._new(base._value()), base)  # type: ignore[union-attr]
         for k in range(len(chain)):
             rec.grad = tracked and k >= above
             if k == above:
-                _continue(levels[-1], base)
+                levels[-1] = _continued(levels[-1], base) if old is None else record(SHOWN_BY, (old, levels[-1], places))
             if k < len(chain) - 1:
                 op, args = chain[k]
                 levels.append(record(op.kernel, (levels[-1], *args)))
         made: Any = new if above == len(chain) else None
-        if turned:
-            made = new
-            if tracked:
-                rec.grad = False
-                level = dispatch._new(base._value())  # type: ignore[union-attr]
-                rec.grad = True
-                _continue(level, base)
-                places = places_in(base, view._aval().shape, view.stride(), view.storage_offset())  # type: ignore[arg-type]
-                made = record(_PUT_SHOWN, (level, new, places))
         for k in range(len(chain) - 1, -1, -1):
             rec.grad = tracked and k >= above
             op, args = chain[k]
@@ -700,6 +707,9 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
             new = record(op.putter, (levels[k], new, *args))
             if k == above:
                 made = new
+        if old is not None:
+            rec.grad = tracked
+            made = record(_PUT_SHOWN, (old, made, places))
     finally:
         rec.grad = before
     storage.set(new._storage.value)
@@ -710,10 +720,11 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
     view._seen = -1
 
 
-def _continue(level: Tensor, base: Tensor | None) -> None:
-    """Give the value of a base, while it is written to, the history of the base."""
+def _continued(level: Tensor, base: Tensor | None) -> Tensor:
+    """The value of a base, while it is written to, with the history of the base."""
     if base is not None and base._requires_grad:
         level._node, level._number, level._requires_grad, level._leaf = base._node, base._number, True, base
+    return level
 
 
 def numpy_view(view: Tensor) -> np.ndarray:
