@@ -596,12 +596,15 @@ def _put(d: Draw, name: str, t: torch.Tensor) -> str | None:
         return None
     rows = _rows(d, t, 2, t.shape[0])
     source = d.literal((), name_of(t.dtype))
+    if d.chance(20) and not t.is_complex():  # of which torch cannot differentiate these; of others it copies all of the storage
+        cloned = f"{name}.clone()"
+        return d.pick([
+            f"{cloned}.select_scatter({source}.expand({tuple(t.shape[1:])}), 0, 0)", f"{cloned}.slice_scatter({name}[:1], 0, 0, 1)",
+        ])  # fmt: skip
     return d.pick([
         f"{name}.index_put(({rows},), {source}, accumulate=True)",
         f"{name}.scatter(0, {d.literal((1,) * t.ndim, 'int64', high=t.shape[0])}, {d.number(t.dtype)})",
         f"{name}.index_fill(0, {rows}, {d.number(t.dtype)})",
-        f"{name}.select_scatter({source}.expand({tuple(t.shape[1:])}), 0, 0)",
-        f"{name}.slice_scatter({name}[:1], 0, 0, 1)",
         f"{name}.take({d.literal((2,), 'int64', high=t.numel())})",
         f"{name}.masked_select({_mask(d, t)})",
     ])  # fmt: skip

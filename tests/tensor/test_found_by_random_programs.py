@@ -468,6 +468,20 @@ def an_early_view_as_reals_of_a_complex_tensor_turned_in_place(torch):
     return names, a.grad
 
 
+@FOUND
+def a_view_turned_in_place_without_grad(torch):
+    x = (_leaf(torch, 1, 3) * 1).view(1, 3)
+    with torch.no_grad():
+        x.squeeze_(0)
+    return _facts(x), x * 2
+
+
+@FOUND
+def a_copy_of_what_is_expanded_to_what_shows_the_same(torch):
+    x = torch.ones(1).expand(2, 1)
+    return x.copy_(x.movedim(-2, 0))._version
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)
@@ -478,6 +492,7 @@ REFUSALS = {
     "a running sum of bools": lambda torch: torch.cumsum(torch.ones(2), 0, out=torch.zeros(2, dtype=torch.bool)),
     "limited floats in doubles": lambda torch: torch.clamp(torch.ones(2), 0, out=torch.zeros(2, dtype=torch.float64)),
     "joined floats in integers": lambda torch: torch.cat([torch.ones(2)], out=torch.zeros(2, dtype=torch.int64)),
+    "a comparison of shapes and types that do not fit": lambda torch: torch.ones(4, dtype=torch.complex64).lt_(torch.ones(2, 4)),
     "truths in floats": lambda torch: torch.all(torch.ones(2), 0, out=torch.zeros(())),
     "a row by its place, after a new dimension": lambda torch: torch.ones(2, 3)[None, 0, 9],
     "a row of a 0-d tensor": lambda torch: torch.ones(())[9],
@@ -546,6 +561,19 @@ def test_writes_refuse_the_operands_that_torch_refuses(write, where: str) -> Non
         whole = torch.arange(32.0).view(8, 4)
         target = whole[:4]
         write(torch, target, target.detach() if where == "itself" else whole[4:])
+        return whole
+
+    same(program)
+
+
+@pytest.mark.parametrize("where", ["target", "operand", "both"])
+@pytest.mark.parametrize("write", [w for n, w in WRITES.items() if n not in ("scatter_reduce_", "index_reduce_", "masked_fill_")])
+def test_conjugates_overlap_with_nothing_but_copies(write, where: str) -> None:
+    def program(torch):
+        whole = torch.arange(32.0).view(8, 4).to(torch.complex64) * 1j
+        target, operand = whole[:4], whole[:4].t()
+        target = target if where == "operand" else target.conj()
+        write(torch, target, operand if where == "target" else operand.conj())
         return whole
 
     same(program)

@@ -272,15 +272,21 @@ class Tensor:
         if self._inference and not rec.inference:
             raise RuntimeError(_INFERENCE)
 
-    def _check_overlap(self, others: Any = ()) -> None:
-        """Refuse writes to memory that several elements share, or that inputs show in part."""
+    def _check_overlap(self, others: Any = (), resolved: bool = True) -> None:
+        """Refuse writes to memory that several elements share, or that inputs show in part.
+
+        Args:
+            others: inputs, perhaps.
+            resolved: conjugates are copied first.
+        """
         if self._chain is not None and self._geometry is not None and 0 in self._geometry[0] and self._aval().size:
             for n, s in zip(self._aval().shape, self._geometry[0], strict=True):
                 if s == 0 and n > 1:
                     raise RuntimeError(_OVERLAP.format("more than one element of the written-to tensor refers"))
         for t in others:
             if isinstance(t, Tensor) and t._storage is self._storage and t is not self and _overlaps_in_part(self, t):
-                self._refuse_overlap()
+                if not (resolved and resolved_first(self, t)):
+                    self._refuse_overlap()
 
     def _refuse_overlap(self) -> None:
         raise RuntimeError(_OVERLAP.format("some elements of the input tensor and the written-to tensor refer"))
@@ -834,8 +840,15 @@ def view_refused(view: Tensor, what: str) -> str:
     return f"{start} {_WHY[view._made]}"  # type: ignore[index]
 
 
+def resolved_first(a: Tensor, b: Tensor) -> bool:
+    """Whether one of two tensors on a storage is a conjugate or a negative: torch copies it, so that nothing overlaps."""
+    return any(t._chain is not None and (t.is_conj() or t.is_neg()) for t in (a, b))  # type: ignore[attr-defined]
+
+
 def overlaps(a: Tensor, b: Tensor) -> bool:
     """Whether two dense tensors on a storage share elements; False where strides make it hard to say."""
+    if resolved_first(a, b):
+        return False
     return (a is b and a._aval().size > 0) or _shows_the_same(a, b) or _overlaps_in_part(a, b)
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, Op, anonymous
-from torchlike._src.operators.support import other_dtype
+from torchlike._src.operators.support import broadcast_shapes, other_dtype
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Tensor, levels, overlaps
+from torchlike._src.tensor.core import Tensor, levels, overlaps, resolved_first
 from torchlike._src.tensor.dispatch import Kernel, record, saved, saved_places
 
 _REFLECTED = {
@@ -215,9 +215,12 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
         result = record(kernel, args)
     except TypeError as error:
         raise TypeError(_as_method(str(error), kernel.name)) from None
+    except NotImplementedError:  # torch looks at the shapes before it looks for a kernel
+        if kernel.promote is not None:
+            _check_shape(self, broadcast_shapes(*[a._aval().shape for a in args if isinstance(a, Tensor)]))
+        raise
     have, made = self._aval(), result._aval()
-    if made.shape != have.shape:
-        raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
+    _check_shape(self, made.shape)
     if made.dtype != have.dtype and promotion.is_complex(have.dtype) and promotion.is_floating(made.dtype):
         raise RuntimeError(f"In-place {kernel.name} is not supported for complex tensors.")
     node = result._node
@@ -236,6 +239,12 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
     if levels:
         levels[-1].write(self, result)
     return self
+
+
+def _check_shape(self: Tensor, made: tuple[int, ...]) -> None:
+    have = self._aval().shape
+    if made != have:
+        raise RuntimeError(f"output with shape {list(have)} doesn't match the broadcast shape {list(made)}")
 
 
 @functools.cache
@@ -367,8 +376,9 @@ def refuse_shared(targets: Sequence[Any], args: Sequence[Any], anywhere: bool = 
     for t in targets:
         for a in args:
             for given in a if isinstance(a, (tuple, list)) else (a,):
-                if isinstance(given, Tensor) and given._storage is t._storage and (anywhere or overlaps(t, given)):
-                    t._refuse_overlap()
+                if isinstance(given, Tensor) and given._storage is t._storage:
+                    if (anywhere and not resolved_first(t, given)) or overlaps(t, given):
+                        t._refuse_overlap()
 
 
 def deliver(name: str, result: Tensor, target: Tensor) -> None:

@@ -471,12 +471,13 @@ def become(self: Tensor, view: Tensor, grad_name: str) -> Tensor:
     self._check_write("a view")
     for name in ("_chain", "_cached", "_geometry"):
         setattr(self, name, getattr(view, name))
+    self._counter().version += 1
+    self._storage.writes += 1  # its views look at their history once more
+    self._seen = self._storage.writes if self._base_tensor is None else -1
     if view._node is not None:
         view._node.__class__ = node_class(grad_name)
         self._node, self._number = view._node, view._number
-    self._counter().version += 1
-    self._storage.writes += 1  # its views look at their history once more
-    self._seen, self._born = self._storage.writes, self._counter().version
+        self._seen, self._born = self._storage.writes, self._counter().version
     return self
 
 
