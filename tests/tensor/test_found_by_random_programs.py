@@ -482,6 +482,21 @@ def a_copy_of_what_is_expanded_to_what_shows_the_same(torch):
     return x.copy_(x.movedim(-2, 0))._version
 
 
+@FOUND
+def a_comparison_into_a_tensor_has_no_history(torch):
+    return torch.eq(_leaf(torch, 3), 1, out=torch.zeros(3))
+
+
+@FOUND
+def a_saved_result_of_an_operation_in_place_that_is_gone(torch):
+    x = _leaf(torch, 2, 3) * 1
+    x.relu_()
+    v, z = x.detach(), x.sum()
+    del x
+    v.add_(1)
+    z.backward()
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

@@ -220,7 +220,8 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
             _check_shape(self, broadcast_shapes(*[a._aval().shape for a in args if isinstance(a, Tensor)]))
         raise
     have, made = self._aval(), result._aval()
-    _check_shape(self, made.shape)
+    if made.shape != have.shape:
+        _check_shape(self, made.shape)
     if made.dtype != have.dtype and promotion.is_complex(have.dtype) and promotion.is_floating(made.dtype):
         raise RuntimeError(f"In-place {kernel.name} is not supported for complex tensors.")
     node = result._node
@@ -307,7 +308,7 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, apart: bool = False, e
         if not isinstance(t, Tensor):
             raise TypeError(f"{kernel.name}(): argument 'out' must be Tensor, not {type(t).__name__}")
     rec = local.recorder
-    if rec.grad and any(
+    if rec.grad and kernel.differentiable and any(
         isinstance(t, Tensor) and t._requires_grad
         for a in (*args, *targets)
         for t in (a if isinstance(a, (tuple, list)) else (a,))

@@ -37,17 +37,9 @@ def edge_of(t: Any) -> tuple[Any, int]:
 
 
 class Result(weakref.ref):
-    """A result that its own node saves, held weakly; it remembers what messages tell about it."""
+    """A result that its own node saves, held weakly."""
 
-    __slots__ = ("number", "of")
-
-    def __init__(self, result: Any) -> None:
-        super().__init__(result)
-        self.of, self.number = result._aval(), result._number
-
-    def described(self) -> tuple[str, tuple[int, ...], int]:
-        """The type as torch's messages name it, the shape, and which of the node's outputs it was."""
-        return devices.type_name(self.of), self.of.shape, self.number
+    __slots__ = ("kind", "number")  # set where the node's place in the trie does not tell
 
 
 _DETACHED = (
@@ -119,8 +111,8 @@ class GradNode:
                 raise RuntimeError(_DETACHED)
             if counter.version != version:
                 t = holder() if own else holder
-                kind, shape, number = holder.described() if t is None else (t.type_name(), t.shape, t._number)
-                made = f" [{kind} {list(shape)}]"
+                kind, number = self._result(holder) if t is None else (t._aval(), t._number)
+                made = f" [{devices.type_name(kind)} {list(kind.shape)}]"
                 node = self if own else t.grad_fn
                 origin = f", which is output {number} of {plain_name(node)}," if node is not None else ""
                 hint = (
@@ -134,6 +126,16 @@ class GradNode:
                     "one of the variables needed for gradient computation has been modified by an inplace operation:"
                     f"{made}{origin} is at version {counter.version}; expected version {version} instead. Hint: {hint}"
                 )
+
+    def _result(self, holder: Result) -> tuple[Any, int]:
+        """Of which kind a result was that is gone, and which of the node's."""
+        if self.trie is None:
+            return holder.kind, holder.number
+        call = self.trie.call
+        numbers = [k for k, needs in call.kernel.saves_results if needs < 0 or call.template[needs] is ARRAY]
+        own = [h for h, _, _ in self.saved if h.__class__ is Result]
+        number = numbers[own.index(holder) % len(numbers)]  # in place, the result is saved once more, as what was written to
+        return self.trie.outs[number], number
 
     def release(self) -> None:
         """Let go of everything kept for backward."""
