@@ -372,6 +372,29 @@ def _set_at(d: Draw, name: str, t: torch.Tensor) -> str | None:
     return f"{name}[{where}] = {source or d.number(t.dtype)}"
 
 
+def _augmented(d: Draw, name: str, t: torch.Tensor) -> str | None:
+    index = _index(d, t)
+    if t.ndim and d.chance(20):
+        index = d.pick([f"[{d.roll(max(t.shape[0], 1))}]", f"..., {_rows(d, t, 1, t.shape[-1])}", _mask(d, t)])
+    if 0 in t.shape:
+        return None
+    return f"{name}[{index}] {d.pick(['+=', '*=', '-=' if t.dtype != torch.bool else '+='])} {d.number(t.dtype)}"
+
+
+def _put_in_place(d: Draw, name: str, t: torch.Tensor) -> str | None:
+    if t.ndim == 0 or 0 in t.shape:
+        return None
+    dtype = name_of(t.dtype)
+    if d.chance(30):
+        mask = _mask(d, t)
+        found = int(eval(mask, dict(d.env)).sum())
+        return f"{name}[{mask}] = {d.literal((found,), dtype)}"
+    k = d.pick([1, 2])  # of two that are one, the last wins by accident
+    value = d.literal(d.pick([(), (1,), tuple(t.shape[1:])]), dtype)
+    rows = _rows(d, t, k, t.shape[0])
+    return f"{name}.index_put_(({rows},), {value}, accumulate={k == 2})"
+
+
 def _castable(source: torch.Tensor, dtype: torch.dtype) -> bool:
     """Whether a cast is defined: C++ leaves open what becomes of floats that an integer type cannot hold."""
     if dtype.is_floating_point or dtype.is_complex or not _floats(source):
@@ -448,6 +471,9 @@ WRITES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     _set,
     _set,
     _set_at,
+    _augmented,
+    _augmented,
+    _put_in_place,
     lambda d, n, t: f"{n}.masked_fill_({_mask(d, t)}, {d.number(t.dtype)})",
     _index_write("index_add_"),
     _index_write("index_add_", ", alpha=2"),
@@ -503,7 +529,12 @@ def _take(d: Draw, name: str, t: torch.Tensor) -> str | None:
     if t.ndim == 0 or 0 in t.shape:
         return None
     dim = d.roll(t.ndim)
-    what = d.roll(4)
+    what = d.roll(7)
+    if what > 3:
+        rows = _rows(d, t, d.pick([1, 2, 3]), t.shape[-1])
+        first = _rows(d, t, 2, t.shape[0])
+        return d.pick([f"{name}[..., {rows}]", f"{name}[None, {first}]", f"{name}[{first}[:, None]]", f"{name}[{first}, ..., :1]",
+                       f"{name}[{first}, :, {rows}[:1]]" if t.ndim > 2 else f"{name}[{first}]"])  # fmt: skip
     if what == 0:
         return f"{name}[{_mask(d, t)}]"
     if what == 1:
@@ -643,6 +674,12 @@ VALUES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     _put,
     lambda d, n, t: f"torch.where({n} > {d.number(t.dtype)}, {d.pick(['1.5', '0', n])}, {d.pick(['-1', '2.0', n])})" if not t.is_complex() else None,
     lambda d, n, t: f"{n}.flip({d.dim(t)})",
+    lambda d, n, t: f"{n}.sort({d.dim(t)}).values" if not t.is_complex() else None,
+    lambda d, n, t: f"{n}.topk(1, {d.dim(t)}).values" if t.numel() and not t.is_complex() else None,
+    lambda d, n, t: f"{n}.{d.pick(['norm', 'std', 'var'])}()" if t.is_floating_point() and t.numel() > 1 and t.dtype != torch.float16 else None,
+    lambda d, n, t: f"{n}.clone().detach().requires_grad_()" if _floats(t) else None,
+    lambda d, n, t: f"{n}.expand_as({d.like(t, 100)})",
+    lambda d, n, t: f"{n}.double()" if not t.is_complex() else None,
     lambda d, n, t: f"{n}.roll({d.pick([1, -1])}, {d.dim(t)})",
     lambda d, n, t: f"{n}.cumsum({d.dim(t)})",
     lambda d, n, t: f"{n}.masked_fill({_mask(d, t)}, {d.number(t.dtype)})",
@@ -694,7 +731,10 @@ GRADS: list[Callable[[Draw], str | None]] = [
     lambda d: (n := d.tensor(lambda t: t.grad_fn is not None)) and f"{n}.retain_grad()",
     lambda d: (n := d.tensor(lambda t: t.grad_fn is None and _floats(t) and not t._is_view())) and f"{n}.requires_grad_()",
     lambda d: (n := d.tensor(lambda t: t.grad_fn is not None)) and f"{n}.requires_grad_({d.pick(['True', 'False'])})",
-    lambda d: (n := d.tensor(lambda t: sum(_one_storage(t, o) for o in map(d.env.get, d.names())) == 1)) and f"{n}.detach_()",
+    lambda d: (n := d.tensor(lambda t: not t._is_view() or d.chance(5))) and f"{n}.detach_()",
+    lambda d: (n := d.tensor(lambda t: t.requires_grad and t.numel() > 0)) and f"{n}.backward(torch.ones_like({n}))",
+    lambda d: (n := d.tensor(lambda t: t.grad_fn is not None and not t.is_complex())) and (m := d.tensor(lambda t: t.requires_grad)) and f"{n}.sum().backward(inputs=[{m}])",
+    lambda d: (n := d.tensor(lambda t: t.is_leaf and t.grad is not None)) and f"{n}.grad.{d.pick(['zero_()', 'mul_(2)', 'add_(1)'])}",
     lambda d: (n := d.tensor(lambda t: t.is_leaf and t.grad is not None)) and f"{d.new()} = {n}.grad.clone()",
     lambda d: (n := d.tensor(lambda t: t.is_leaf and t.grad is not None)) and f"{n}.grad = None",
     lambda d: (n := d.tensor(lambda t: t.requires_grad and t.is_leaf)) and f"with torch.no_grad(): {n} -= {d.like(d.env[n], 100) or 1}",

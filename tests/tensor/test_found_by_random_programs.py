@@ -497,6 +497,27 @@ def a_saved_result_of_an_operation_in_place_that_is_gone(torch):
     z.backward()
 
 
+@FOUND
+def a_tensor_turned_in_place_to_what_its_view_shows(torch):
+    a = torch.arange(6.0, requires_grad=True)
+    x = a.view(2, 3) * 1
+    v = x.T
+    x.swapaxes_(0, -1)
+    names = [x.grad_fn.name(), v.grad_fn.name()]
+    v.mul_(torch.arange(6.0).view(3, 2))
+    names += [x.grad_fn.name(), v.grad_fn.name()]
+    (x * 2).sum().backward()
+    return names, v, a.grad
+
+
+@FOUND
+def backward_to_a_result_uses_its_graph_up(torch):
+    x = _leaf(torch, 3)
+    y = x * x
+    y.sum().backward(inputs=[y])
+    y.sum().backward()
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

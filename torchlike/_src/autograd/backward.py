@@ -179,7 +179,8 @@ def run(
                 cotangents = _run_hooks(node, cotangents, create_graph)
             if not goes_on:
                 _collect(node, cotangents, wanted, collected)
-                continue
+                if not accumulate:
+                    continue  # `backward(inputs=)` runs the node of a result that is asked for, to no use
             made = backward_of(node, cotangents, create_graph)
             if node.paths is not None:
                 made = _along_paths(node, made, cotangents)

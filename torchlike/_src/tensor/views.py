@@ -560,9 +560,9 @@ def junction(view: Tensor, base: Tensor) -> tuple[int, tuple[int, ...] | None]:
         element of what they show, its place in the base.
     """
     start, chain = base._chain or (), view._chain or ()
-    if chain[: len(start)] == start:
+    if len(chain) > len(start) and chain[: len(start)] == start:
         return len(start), None
-    same = next(i for i, (a, b) in enumerate(zip((*chain, None), (*start, None), strict=False)) if a != b)
+    same = next((i for i, (a, b) in enumerate(zip(chain, start, strict=False)) if a != b), min(len(chain), len(start)))
     there = next((i for i in range(same, len(chain)) if chain[i][0] in _OTHER_ELEMENTS), len(chain))
     at = whole(view._storage)
     found = at._aval().shape, at.stride(), 0
