@@ -573,6 +573,26 @@ def test_a_view_whose_history_is_lost_is_refused_whenever_it_is_used(make, leaf:
     same(program)
 
 
+SAVING = {
+    "complex": lambda torch, x, y: torch.view_as_real(torch.complex(x, y)).sum(),
+    "kl_div": lambda torch, x, y: torch.nn.functional.kl_div(x, y, reduction="sum"),
+}
+
+
+@pytest.mark.parametrize("written", [0, 1])
+@pytest.mark.parametrize("needed", [(True, True), (True, False), (False, True)], ids=str)
+@pytest.mark.parametrize("of", SAVING.values(), ids=list(SAVING))
+def test_a_write_to_what_torch_saves_is_noticed(of, needed: tuple[bool, bool], written: int) -> None:
+    def program(torch):
+        operands = [torch.full((3,), 0.5).requires_grad_(n) + 0 for n in needed]
+        y = of(torch, *operands)
+        with torch.no_grad():
+            operands[written].add_(0)
+        y.backward()
+
+    same(program)
+
+
 #: Writes with operands on the memory that is written to: all of it, or none of what is written.
 WRITES = {
     "scatter_": lambda torch, t, o: t.scatter_(1, torch.zeros(len(t), 1, dtype=torch.int64), o),
