@@ -518,6 +518,16 @@ def backward_to_a_result_uses_its_graph_up(torch):
     y.sum().backward()
 
 
+@FOUND
+def assigning_at_columns_of_a_tensor_with_a_history(torch):
+    a = _leaf(torch, 3, 4)
+    x = a * 1
+    x[..., torch.tensor([3])] += 3
+    x[:, torch.tensor([0, 1])] = torch.ones(2)
+    x.sum().backward()
+    return x, a.grad
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)
@@ -529,6 +539,7 @@ REFUSALS = {
     "limited floats in doubles": lambda torch: torch.clamp(torch.ones(2), 0, out=torch.zeros(2, dtype=torch.float64)),
     "joined floats in integers": lambda torch: torch.cat([torch.ones(2)], out=torch.zeros(2, dtype=torch.int64)),
     "a comparison of shapes and types that do not fit": lambda torch: torch.ones(4, dtype=torch.complex64).lt_(torch.ones(2, 4)),
+    "expanding complex numbers": lambda torch: torch.ones(2, 3, dtype=torch.complex64).expand(3),
     "truths in floats": lambda torch: torch.all(torch.ones(2), 0, out=torch.zeros(())),
     "a row by its place, after a new dimension": lambda torch: torch.ones(2, 3)[None, 0, 9],
     "a row of a 0-d tensor": lambda torch: torch.ones(())[9],

@@ -316,7 +316,7 @@ def _fit(value: Tensor, view: Tensor) -> None:
     lead = len(given) - len(have)
     if lead > 0 and any(n != 1 for n in given[:lead]):
         raise RuntimeError(
-            f"expand(torch.{value.dtype.storage_name.removesuffix('Storage')}Tensor{{{list(given)}}}, size={list(have)}): the "
+            f"expand({value.type_name()}{{{list(given)}}}, size={list(have)}): the "
             f"number of sizes provided ({len(have)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(given)})"
         )
