@@ -299,7 +299,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 )
             value = value.to(self.dtype)
         indices = _index_list(view, parsed)
-        refuse_shared((view,), (value, *indices))
+        refuse_shared((view,), (value, *indices, *parsed.tensors.values()))
         result = ops.index_put(view, indices, value)
     conversion.write_result(view, result)
 

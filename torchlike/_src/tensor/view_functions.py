@@ -327,9 +327,9 @@ def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
     lead = len(wanted) - len(shape)
     if lead < 0:
         raise RuntimeError(
-            f"expand({self.dtype.storage_name.removesuffix('Storage')}Tensor{{{list(shape)}}}, size={list(wanted)}): the number "
+            f"expand({self.type_name()}{{{list(shape)}}}, size={list(wanted)}): the number "
             f"of sizes provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor "
-            f"({len(shape)})".replace("expand(", "expand(torch.", 1)
+            f"({len(shape)})"
         )
     out = list(wanted)
     for i, n in enumerate(wanted):
