@@ -307,12 +307,242 @@ def named_results_of_reductions(torch):
     return [type(r).__name__ for r in (x.max(0), x.min(0), x.median(0), x.sort(0), x.mode(0), x.kthvalue(1))]
 
 
+@FOUND
+def an_early_view_of_a_tensor_turned_in_place_is_a_window_on_it(torch):
+    x = _leaf(torch, 2, 3) * torch.arange(6.0).view(2, 3)
+    v = x[0]
+    x.t_()
+    names = [x.grad_fn.name(), v.grad_fn.name()]
+    v.mul_(3)
+    (x * torch.arange(6.0).view(3, 2)).sum().backward()
+    return names, _facts(x, v), v._base is x, x
+
+
+@FOUND
+def gradients_through_a_tensor_turned_in_place_and_its_early_view(torch):
+    a = _leaf(torch, 2, 3)
+    x = a * torch.arange(6.0).view(2, 3)
+    v, w = x[0], x.detach()
+    x.transpose_(0, 1)
+    v.mul_(3)
+    x[1].mul_(2)
+    (x * torch.arange(6.0).view(3, 2) + v.sum()).sum().backward()
+    return a.grad, w
+
+
+@FOUND
+def a_view_turned_in_place_is_still_a_view_of_its_base(torch):
+    a = _leaf(torch, 2, 3)
+    x = a * 1
+    v = x[0:]
+    v.t_()
+    v.mul_(torch.arange(6.0).view(3, 2))
+    x.sum().backward()
+    return v._base is x, _facts(x, v), a.grad
+
+
+@FOUND
+def a_tensor_turned_in_place_begins_to_require_grad(torch):
+    x = torch.ones(2, 3)
+    v = x[0]
+    x.squeeze_(0)
+    w = x.as_strided((2,), (3,))
+    x.requires_grad_()
+    (v.sum() + 2 * w.sum()).backward()
+    return _facts(x, v, w), x.grad
+
+
+@FOUND
+def a_view_made_without_grad_requires_it_with_its_base(torch):
+    x = torch.ones(3)
+    with torch.no_grad():
+        v = x.unsqueeze(-1)
+    x.requires_grad_()
+    (v * 2).sum().backward()
+    return _facts(v), x.grad
+
+
+@FOUND
+def what_a_view_with_a_lost_history_shows_can_be_read(torch):
+    x = _leaf(torch, 2, 3) * 1
+    views = x.unbind(0)
+    x.mul_(2)
+    with torch.no_grad():
+        return views[0] + 1, views[1].detach(), views[0].requires_grad
+
+
+@FOUND
+def views_of_an_indexed_transposed_tensor(torch):
+    x = torch.arange(24.0).view(2, 3, 4).permute(2, 0, 1)
+    i, j = torch.tensor([0, 1]), torch.tensor([[0, 1], [1, 0], [1, 1]])
+    return [x[i], x[:, i], x[i, :, i], x[:, :, i], x[:, j.t()], x[x > 3], torch.ones(4, 3)[j.t()], x[:2, None, i]]
+
+
+@FOUND
+def a_number_assigned_without_grad_leaves_the_history_alone(torch):
+    x = _leaf(torch, 3) * 1
+    with torch.no_grad():
+        x[...] = 2
+    return _facts(x)
+
+
+@FOUND
+def slices_of_nothing_that_do_not_ask_for_all(torch):
+    x = _leaf(torch, 0) * 1
+    views = [x[..., 1:], x[..., :-1], x[..., 0:0], x[..., 0:9]]
+    x[:-1] = 0
+    return _facts(*views, x)
+
+
+@FOUND
+def a_saved_result_that_is_gone_is_told_by_its_shape(torch):
+    x = _leaf(torch, 2, 3)
+    y = x.tanh()
+    v = y.detach()
+    z = y.sum()
+    del y
+    v.add_(1)
+    z.backward()
+
+
+@FOUND
+def a_saved_tensor_that_was_detached_in_place(torch):
+    x = _leaf(torch, 3) * 2
+    y = x * x
+    x.detach_()
+    y.sum().backward()
+
+
+@FOUND
+def a_tensor_detached_in_place_before_it_was_saved(torch):
+    x, a = _leaf(torch, 3) * 2, _leaf(torch, 3)
+    x.detach_()
+    (x * a).sum().backward()
+    return a.grad
+
+
+@FOUND
+def writes_through_views_cannot_be_differentiated_twice(torch):
+    x = _leaf(torch, 3) + 0
+    x[0] = 2
+    y = x.sum()
+    y.backward()
+    y.backward()
+
+
+@FOUND
+def of_two_saved_tensors_the_first_by_name_is_missed(torch):
+    x, y = _leaf(torch, 2, 3) * 1, _leaf(torch, 3) * 1
+    z = x * y
+    x.add_(1)
+    y.add_(1)
+    z.sum().backward()
+
+
+@FOUND
+def gradients_that_are_materialized_can_have_gradients(torch):
+    x, y = _leaf(torch, 3), _leaf(torch, 3)
+    (g,) = torch.autograd.grad(x.sum(), [y], create_graph=True, materialize_grads=True)
+    return g, g.requires_grad
+
+
+@FOUND
+def sums_and_products_are_computed_in_the_type_of_out(torch):
+    x = torch.tensor([1.5, 2.7, -1.0])
+    made = [getattr(torch, f)(x, 0, out=torch.zeros(0, dtype=d)) for f in ("sum", "prod", "cumsum", "cumprod")
+            for d in (torch.int64, torch.float64, torch.complex64)]  # fmt: skip
+    return made, torch.any(x, 0, out=torch.zeros((), dtype=torch.uint8))
+
+
+@FOUND
+def an_early_view_as_reals_of_a_complex_tensor_turned_in_place(torch):
+    a = torch.arange(6.0, requires_grad=True)
+    x = torch.complex(a, a + 1).view(2, 3)
+    v = x[0]
+    x.transpose_(0, 1)
+    w = torch.view_as_real(v)
+    v.mul_(2)
+    w.mul_(3)
+    names = [v.grad_fn.name(), w.grad_fn.name()]
+    torch.view_as_real(x).sum().backward()
+    return names, a.grad
+
+
+@FOUND
+def a_view_turned_in_place_without_grad(torch):
+    x = (_leaf(torch, 1, 3) * 1).view(1, 3)
+    with torch.no_grad():
+        x.squeeze_(0)
+    return _facts(x), x * 2
+
+
+@FOUND
+def a_copy_of_what_is_expanded_to_what_shows_the_same(torch):
+    x = torch.ones(1).expand(2, 1)
+    return x.copy_(x.movedim(-2, 0))._version
+
+
+@FOUND
+def a_comparison_into_a_tensor_has_no_history(torch):
+    return torch.eq(_leaf(torch, 3), 1, out=torch.zeros(3))
+
+
+@FOUND
+def a_saved_result_of_an_operation_in_place_that_is_gone(torch):
+    x = _leaf(torch, 2, 3) * 1
+    x.relu_()
+    v, z = x.detach(), x.sum()
+    del x
+    v.add_(1)
+    z.backward()
+
+
+@FOUND
+def a_tensor_turned_in_place_to_what_its_view_shows(torch):
+    a = torch.arange(6.0, requires_grad=True)
+    x = a.view(2, 3) * 1
+    v = x.T
+    x.swapaxes_(0, -1)
+    names = [x.grad_fn.name(), v.grad_fn.name()]
+    v.mul_(torch.arange(6.0).view(3, 2))
+    names += [x.grad_fn.name(), v.grad_fn.name()]
+    (x * 2).sum().backward()
+    return names, v, a.grad
+
+
+@FOUND
+def backward_to_a_result_uses_its_graph_up(torch):
+    x = _leaf(torch, 3)
+    y = x * x
+    y.sum().backward(inputs=[y])
+    y.sum().backward()
+
+
+@FOUND
+def assigning_at_columns_of_a_tensor_with_a_history(torch):
+    a = _leaf(torch, 3, 4)
+    x = a * 1
+    x[..., torch.tensor([3])] += 3
+    x[:, torch.tensor([0, 1])] = torch.ones(2)
+    x.sum().backward()
+    return x, a.grad
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)
 
 
 REFUSALS = {
+    "a sum in another type than that of out": lambda torch: torch.sum(torch.ones(2), 0, dtype=torch.int64, out=torch.zeros(())),
+    "a running sum of bools": lambda torch: torch.cumsum(torch.ones(2), 0, out=torch.zeros(2, dtype=torch.bool)),
+    "limited floats in doubles": lambda torch: torch.clamp(torch.ones(2), 0, out=torch.zeros(2, dtype=torch.float64)),
+    "joined floats in integers": lambda torch: torch.cat([torch.ones(2)], out=torch.zeros(2, dtype=torch.int64)),
+    "a comparison of shapes and types that do not fit": lambda torch: torch.ones(4, dtype=torch.complex64).lt_(torch.ones(2, 4)),
+    "expanding complex numbers": lambda torch: torch.ones(2, 3, dtype=torch.complex64).expand(3),
+    "assigning at a mask that is written to": lambda torch: (lambda x: x.__setitem__(x, torch.ones(2).bool()))(torch.ones(2).bool()),
+    "the largest of truths": lambda torch: torch.ones(2).bool().topk(1),
+    "truths in floats": lambda torch: torch.all(torch.ones(2), 0, out=torch.zeros(())),
     "a row by its place, after a new dimension": lambda torch: torch.ones(2, 3)[None, 0, 9],
     "a row of a 0-d tensor": lambda torch: torch.ones(())[9],
     "a row of a 0-d tensor, in a tuple": lambda torch: torch.ones(())[0,],
@@ -328,6 +558,51 @@ REFUSALS = {
 
 @programs(REFUSALS)
 def test_a_refusal_is_torchs(program) -> None:
+    same(program)
+
+
+#: Views whose base is written to, and what is done with them, after their values were read or not.
+LOST = {
+    "made without grad": lambda torch, x: torch.no_grad()(lambda: x[0])(),
+    "one of several": lambda torch, x: x.split(1)[1],
+    "a view of one of several": lambda torch, x: x.unbind(0)[0][1:],
+    "made without grad from one of several": lambda torch, x: torch.no_grad()(lambda: x.unbind(0)[0][1:])(),
+}
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["read", "not read"])
+@pytest.mark.parametrize("leaf", [True, False], ids=["of a leaf", "of a result"])
+@pytest.mark.parametrize("make", LOST.values(), ids=list(LOST))
+def test_a_view_whose_history_is_lost_is_refused_whenever_it_is_used(make, leaf: bool, read: bool) -> None:
+    def program(torch):
+        x = _leaf(torch, 2, 3) if leaf else _leaf(torch, 2, 3) * 1
+        view = make(torch, x)
+        with torch.no_grad():
+            x.add_(1)
+            if read:
+                view.detach().tolist(), view + 1
+        return view * 2
+
+    same(program)
+
+
+SAVING = {
+    "complex": lambda torch, x, y: torch.view_as_real(torch.complex(x, y)).sum(),
+    "kl_div": lambda torch, x, y: torch.nn.functional.kl_div(x, y, reduction="sum"),
+}
+
+
+@pytest.mark.parametrize("written", [0, 1])
+@pytest.mark.parametrize("needed", [(True, True), (True, False), (False, True)], ids=str)
+@pytest.mark.parametrize("of", SAVING.values(), ids=list(SAVING))
+def test_a_write_to_what_torch_saves_is_noticed(of, needed: tuple[bool, bool], written: int) -> None:
+    def program(torch):
+        operands = [torch.full((3,), 0.5).requires_grad_(n) + 0 for n in needed]
+        y = of(torch, *operands)
+        with torch.no_grad():
+            operands[written].add_(0)
+        y.backward()
+
     same(program)
 
 
@@ -355,6 +630,19 @@ def test_writes_refuse_the_operands_that_torch_refuses(write, where: str) -> Non
         whole = torch.arange(32.0).view(8, 4)
         target = whole[:4]
         write(torch, target, target.detach() if where == "itself" else whole[4:])
+        return whole
+
+    same(program)
+
+
+@pytest.mark.parametrize("where", ["target", "operand", "both"])
+@pytest.mark.parametrize("write", [w for n, w in WRITES.items() if n not in ("scatter_reduce_", "index_reduce_", "masked_fill_")])
+def test_conjugates_overlap_with_nothing_but_copies(write, where: str) -> None:
+    def program(torch):
+        whole = torch.arange(32.0).view(8, 4).to(torch.complex64) * 1j
+        target, operand = whole[:4], whole[:4].t()
+        target = target if where == "operand" else target.conj()
+        write(torch, target, operand if where == "target" else operand.conj())
         return whole
 
     same(program)

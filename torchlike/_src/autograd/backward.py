@@ -179,7 +179,8 @@ def run(
                 cotangents = _run_hooks(node, cotangents, create_graph)
             if not goes_on:
                 _collect(node, cotangents, wanted, collected)
-                continue
+                if not accumulate:
+                    continue  # `backward(inputs=)` runs the node of a result that is asked for, to no use
             made = backward_of(node, cotangents, create_graph)
             if node.paths is not None:
                 made = _along_paths(node, made, cotangents)
@@ -634,7 +635,7 @@ def grad(
         if g is not None:
             found[i] = targets[i]._as_gradient(g)
         elif materialize_grads:
-            found[i] = ops.zeros_like(targets[i])
+            found[i] = ops.zeros_like(targets[i], requires_grad=create_graph)
         elif not allow_unused:
             raise RuntimeError(
                 f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if "

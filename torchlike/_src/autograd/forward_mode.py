@@ -159,7 +159,8 @@ class Level:
                 set_tangent(target, tangent, level)
                 continue
             if level not in old:
-                set_tangent(views.base_of(target), ops.zeros_like(views.base_of(target).detach()), level)  # type: ignore[arg-type]
+                base = target._base_tensor
+                set_tangent(base, ops.zeros_like(base.detach()), level)  # type: ignore[arg-type, union-attr]
             own = visible_tangents(target)[level]
             own._write(tangent._value(), tangent._node, tangent._number, tangent._requires_grad)
             self.write(own, tangent)
@@ -185,10 +186,9 @@ def visible_tangents(t: Tensor) -> dict[int, Tensor]:
     """A tensor's tangents by level, without those of levels that are hidden now."""
     limit = local.recorder.modes.get("forward", ALL)
     found = t._tangents
-    if t._base_tensor is not None:
-        base = views.base_of(t)
-        if base is not None and base._tangents:
-            found = {**_through_views(t, base), **(found or {})}
+    base = t._base_tensor
+    if base is not None and base._tangents:
+        found = {**_through_views(t, base), **(found or {})}
     return {level: t for level, t in found.items() if level < limit and t is not None} if found else {}
 
 

@@ -18,7 +18,7 @@ from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import ops
 from torchlike._src.tensor import view_functions, views
 from torchlike._src.tensor.core import Tensor, alias, levels
-from torchlike._src.tensor.tape import GradNode
+from torchlike._src.tensor.tape import GradNode, Result
 
 
 class FunctionCtx:
@@ -102,7 +102,11 @@ class FunctionCtx:
                 kept.append(((hooks, saving.packed(hooks, t)), "packed"))
                 continue
             number = numbers.get(id(t))
-            versions.append((t if number is None else weakref.ref(t), t._counter(), t._counter().version))
+            holder = t
+            if number is not None:
+                holder = Result(t)
+                holder.kind, holder.number = t._aval(), number
+            versions.append((holder, t._counter(), t._counter().version))
             kept.append((t if number is None else alias(t, Tensor.__new__(Tensor)), number))
         self._saved_now = tuple(kept)
         node.saved = versions or None

@@ -412,6 +412,7 @@ def _integer_pow(xp: Any, base: Any, exponent: Any) -> Any:
     method=False,
     inplace=True,
     out="the output given to float_power has dtype {Given} but the operation's result requires dtype {Made}",
+    saves=("result:exponent", "~input", "~"),
     grad_name=_pow_grad_name,
 )
 def _float_power(input: Operand, exponent: Operand) -> Array:

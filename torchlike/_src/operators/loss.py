@@ -309,7 +309,7 @@ def binary_cross_entropy_with_logits(
     return reduced(loss, reduction)
 
 
-@op("nn.functional.kl_div", promote="common", saves=("~input", "~target"))
+@op("nn.functional.kl_div", promote="common", saves=("input:target", "target", "~input", "~target"))
 def kl_div(
     input: Array,
     target: Array,

@@ -272,7 +272,15 @@ def _check_parts(a: Array, b: Array) -> None:
         raise RuntimeError(f"Expected object of scalar type {names[0]} but got scalar type {names[1]} for second argument")
 
 
-@op("complex", method=False, out=True)
+def _host_complex(real: Any, imag: Any) -> Any:
+    _check_parts(real, imag)
+    return (real + 1j * imag).astype(np.result_type(real.dtype, np.complex64))
+
+
+@op(
+    "complex", method=False, out="Expected object of scalar type {Made} but got scalar type {Given} for argument 'out'",
+    saves=("real:real", "imag:imag"), host=_host_complex,
+)  # fmt: skip
 def complex_(real: Array, imag: Array) -> Array:
     """``real + 1j * imag``."""
     _check_parts(real, imag)

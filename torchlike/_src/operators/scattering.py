@@ -465,7 +465,7 @@ def _check_put(input: Any, values: Any) -> None:
 def _index_put(input: Array, indices: Arrays, values: Array, accumulate: bool = False) -> Array:
     entries, _ = _entries(input, indices)
     _check_put(input, values)
-    room = jax.eval_shape(lambda x, i: x[i], input, entries).shape
+    room = jax.eval_shape(lambda x: x[entries], input).shape  # slices among the entries are no arguments for JAX
     if values.ndim > len(room) or any(n not in (1, m) for n, m in zip(values.shape[::-1], room[::-1], strict=False)):
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of shape "

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, promote, scalar_type
+from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, promote, scalar_type
 from torchlike._src.operators.registry import EXACT, Array, Operand, Out, composite, op, ops
 from torchlike._src.operators.support import as_dtype, is_array, normalize_dim
 
@@ -64,6 +64,8 @@ def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool
         raise RuntimeError("selected index k out of range")
     if CATEGORY[np.dtype(input.dtype)] == COMPLEX:
         raise RuntimeError(" Sort does not support complex dtypes on CPU")
+    if CATEGORY[np.dtype(input.dtype)] == BOOL:
+        raise RuntimeError("topk does not support bool dtypes on CPU")
     if not input.ndim:
         return input, jnp.zeros((), np.int64)
     if largest and CATEGORY[np.dtype(input.dtype)] == FLOAT:

@@ -256,9 +256,10 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     self._check_write("copy_", (src,))
-    if src is not self:
-        self._check_overlap((src,))
-    if src._storage is self._storage and src._chain == self._chain and not (self.requires_grad or src.requires_grad):
+    itself = src is self or (src._storage is self._storage and _same_view(src, self))
+    if not itself:
+        self._check_overlap((src,), resolved=False)
+    elif not (self.requires_grad or src.requires_grad):
         self._counter().version += 1
         return self  # as in `x[i] += 1`, where Python writes back what was written in place already
     have, given = self._aval(), src._aval()
@@ -271,6 +272,13 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     if self._chain is None and self._requires_grad and local.recorder.grad:
         return write_result(self, record(_COPY_OVER, (self, src, have.shape, self.dtype)))
     return write_result(self, record(_COPY, (src, have.shape, self.dtype)))
+
+
+def _same_view(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors on a storage show the same elements in the same way."""
+    if a._aval() is not b._aval() or a._geometry != b._geometry:
+        return False
+    return a._chain == b._chain or (a.is_conj(), a.is_neg()) == (b.is_conj(), b.is_neg())  # type: ignore[attr-defined]
 
 
 def _cannot_expand(target: tuple[int, ...], source: tuple[int, ...]) -> None:

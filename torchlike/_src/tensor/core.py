@@ -170,7 +170,7 @@ class Tensor:
     _retains = False
     _grad_dtype: Any = "own"  # that of `grad`: the tensor's, or another, or None for any
     _inference = False
-    _hidden = False  # the base of a tensor that an in-place view op has changed
+    _detached = -1  # where on the tape `detach_` cut its history
     _output = 0  # its place among several views that one function returned
     _made: str | None = None  # why a view must not be written to with history: "no_grad", "inference", "multi", "function"
     name: str | None = None
@@ -273,15 +273,21 @@ class Tensor:
         if self._inference and not rec.inference:
             raise RuntimeError(_INFERENCE)
 
-    def _check_overlap(self, others: Any = ()) -> None:
-        """Refuse writes to memory that several elements share, or that inputs show in part."""
+    def _check_overlap(self, others: Any = (), resolved: bool = True) -> None:
+        """Refuse writes to memory that several elements share, or that inputs show in part.
+
+        Args:
+            others: inputs, perhaps.
+            resolved: conjugates are copied first.
+        """
         if self._chain is not None and self._geometry is not None and 0 in self._geometry[0] and self._aval().size:
             for n, s in zip(self._aval().shape, self._geometry[0], strict=True):
                 if s == 0 and n > 1:
                     raise RuntimeError(_OVERLAP.format("more than one element of the written-to tensor refers"))
         for t in others:
             if isinstance(t, Tensor) and t._storage is self._storage and t is not self and _overlaps_in_part(self, t):
-                self._refuse_overlap()
+                if not (resolved and resolved_first(self, t)):
+                    self._refuse_overlap()
 
     def _refuse_overlap(self) -> None:
         raise RuntimeError(_OVERLAP.format("some elements of the input tensor and the written-to tensor refer"))
@@ -365,8 +371,7 @@ class Tensor:
 
     def type_name(self) -> str:
         """What torch's messages call its type: ``torch.FloatTensor``."""
-        kind = self._aval().dtype.kind
-        return f"CPU{self.dtype.storage_name.removesuffix('Storage')}Type" if kind in "bc" else self.type()
+        return devices.type_name(self._aval())
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating point one."""
@@ -406,11 +411,8 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to it."""
-        if self._chain is not None and not self._requires_grad and self._base_tensor is not None:
-            from torchlike._src.tensor import views
-
-            return views.flows(self)
-        return self._requires_grad
+        base = self._base_tensor
+        return self._requires_grad or (base is not None and base._requires_grad)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -467,11 +469,10 @@ class Tensor:
 
     @property
     def _base(self) -> "Tensor | None":
-        base = self._base_tensor
-        return None if base is None or base._hidden else base
+        return self._base_tensor
 
     def _is_view(self) -> bool:
-        return self._base is not None
+        return self._base_tensor is not None
 
     @property
     def retains_grad(self) -> bool:
@@ -867,8 +868,15 @@ def view_refused(view: Tensor, what: str) -> str:
     return f"{start} {_WHY[view._made]}"  # type: ignore[index]
 
 
+def resolved_first(a: Tensor, b: Tensor) -> bool:
+    """Whether one of two tensors on a storage is a conjugate or a negative: torch copies it, so that nothing overlaps."""
+    return any(t._chain is not None and (t.is_conj() or t.is_neg()) for t in (a, b))  # type: ignore[attr-defined]
+
+
 def overlaps(a: Tensor, b: Tensor) -> bool:
     """Whether two dense tensors on a storage share elements; False where strides make it hard to say."""
+    if resolved_first(a, b):
+        return False
     return (a is b and a._aval().size > 0) or _shows_the_same(a, b) or _overlaps_in_part(a, b)
 
 
@@ -920,7 +928,7 @@ def alias(source: Tensor, new: Tensor) -> Tensor:
 
 
 _INTERNAL = frozenset(k for k in Tensor.__annotations__) | {
-    "_seen", "_born", "_requires_grad", "_number", "_retains", "_inference", "_hidden", "_output", "_made", "_accumulator",
+    "_seen", "_born", "_requires_grad", "_number", "_retains", "_inference", "_detached", "_output", "_made", "_accumulator",
 }  # fmt: skip
 
 

@@ -5,19 +5,16 @@ import math
 import warnings
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import Place
 from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import fitting, overflow
-from torchlike._src.operators.registry import Array, anonymous, composite
-from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes
+from torchlike._src.operators.registry import composite
+from torchlike._src.operators.support import NOT_DIFFERENTIATED
 from torchlike._src.tensor import devices, dtypes, layouts, scalars
 from torchlike._src.tensor.core import Tensor
-from torchlike._src.tensor.dispatch import Kernel, record
 from torchlike._src.tensor.from_data import finish, infer, np_dtype, on_place, tensor
 from torchlike._src.tensor.refusals import no_overload
 from torchlike._src.tensor.view_functions import sizes as as_sizes
@@ -563,47 +560,3 @@ def _triangle(name: str, keep: Any) -> None:
 
 _triangle("tril_indices", np.tril_indices)
 _triangle("triu_indices", np.triu_indices)
-
-
-def _complex_pair(real: Array, imag: Array) -> Array:
-    shape = broadcast_shapes(real.shape, imag.shape)
-    return jax.lax.complex(jnp.broadcast_to(real, shape), jnp.broadcast_to(imag, shape))
-
-
-_COMPLEX = Kernel(
-    anonymous(
-        _complex_pair,
-        host=lambda a, b: (a + 1j * b).astype(np.result_type(a.dtype, np.complex64)),
-        grad_name="ComplexBackward0",
-        saves=(),
-    )
-)
-
-
-@composite("complex", method=False)
-def complex_(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
-    """A complex tensor from its parts."""
-    if any(x.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64) for x in (real, imag)):
-        raise RuntimeError(
-            f"Expected both inputs to be Half, Float or Double tensors but got {dtypes.SCALAR_NAMES[real.dtype]} and "
-            f"{dtypes.SCALAR_NAMES[imag.dtype]}"
-        )
-    if real.dtype is not imag.dtype:
-        raise RuntimeError(
-            f"Expected object of scalar type {dtypes.SCALAR_NAMES[real.dtype]} but got scalar type "
-            f"{dtypes.SCALAR_NAMES[imag.dtype]} for second argument"
-        )
-    made = record(_COMPLEX, (real, imag))
-    if out is not None:
-        if out.dtype is not made.dtype:
-            raise RuntimeError(
-                f"Expected object of scalar type {dtypes.SCALAR_NAMES[made.dtype]} but got scalar type "
-                f"{dtypes.SCALAR_NAMES[out.dtype]} for argument 'out'"
-            )
-        from torchlike._src.tensor import install
-
-        if made.requires_grad or (out.requires_grad and local.recorder.grad):
-            raise RuntimeError(NOT_DIFFERENTIATED.format("complex"))
-        install.deliver(made, out)
-        return out
-    return made

@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 
-from torchlike._src.engine.value import CPU, Place
+from torchlike._src.engine.value import CPU, Aval, Place
+from torchlike._src.tensor import dtypes
 
 _PLATFORM = {"cpu": "cpu", "cuda": "gpu", "xla": "tpu", "tpu": "tpu"}
 _TYPE = {"cpu": "cpu", "gpu": "cuda", "cuda": "cuda", "tpu": "xla"}
@@ -142,3 +143,11 @@ def device_of(place: Place) -> device:
     if found is None:
         found = _devices[place] = device(_TYPE[place.platform], place.index)
     return found
+
+
+def type_name(kind: Aval) -> str:
+    """What torch's messages call the type of a tensor: ``torch.FloatTensor``, ``torch.cuda.HalfTensor``."""
+    name = dtypes.OF_NUMPY[kind.dtype].storage_name.removesuffix("Storage")
+    if kind.dtype.kind in "bc":
+        return f"CPU{name}Type"
+    return f"torch.{name}Tensor" if kind.place is CPU else f"torch.{device_of(kind.place).type}.{name}Tensor"

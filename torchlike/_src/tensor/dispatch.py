@@ -18,7 +18,7 @@ from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import held, scalar
 from torchlike._src.operators.registry import OPS, Op
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Storage, Tensor, levels
+from torchlike._src.tensor.core import Storage, Tensor, alias, levels
 from torchlike._src.tensor.pointwise import is_pointwise
 from torchlike._src.tensor.reading import LIVE, NUMBERS, OPERAND, STATIC, TENSOR, TENSORS, StaleView, plain, reader, view_value
 from torchlike._src.tensor.refusals import NotStrided, no_overload
@@ -108,6 +108,8 @@ class Kernel:
                 kept.append((results.index(name), -1 if needs is None else needs[0]))
             else:
                 raise ValueError(f"{op}: saves={op.saves} names neither parameters nor results")
+        # torch looks at what it saved by name, which tells where more than one was written to.
+        saves.sort(key=lambda s: "self" if names[s[0]] == "input" else names[s[0]])
         self.saves, self.saves_results, self.depends = tuple(saves), tuple(kept), tuple(depends)
         self.saves_nothing = op.saves is not None and not op.saves
         self.keeps_more = any(entry.startswith("~") for entry in op.saves or ())
@@ -180,13 +182,7 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
         return _record(kernel, args, rec)
     except StaleView:
         rec.rollback(node, size, count)
-        for a in args:
-            for t in a if isinstance(a, (tuple, list)) else (a,):
-                if isinstance(t, Tensor):
-                    if t._chain is not None and rec.grad and kernel.differentiable:
-                        t._read_history()
-                    t._value()
-        return record(kernel, args)
+        return record(kernel, _read_anew(args, rec.grad and kernel.differentiable))
     except Elsewhere as other:
         rec.rollback(node, size, count)
         rec.take_over(other.value)
@@ -205,6 +201,27 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
     finally:
         rec.busy = False
     return answer(kernel, args)
+
+
+def _read_anew(args: Sequence[Any], grad: bool) -> list[Any]:
+    """The arguments with stale views read anew, and their histories where they count.
+
+    Views whose histories are lost are stale for good, so that they are refused whenever they are used with grad: without it,
+    what they show stands in for them.
+    """
+    read: list[Any] = []
+    for a in args:
+        if isinstance(a, (tuple, list)) and any(isinstance(t, Tensor) for t in a):
+            a = _read_anew(a, grad)
+        elif isinstance(a, Tensor) and a._chain is not None:
+            if grad:
+                a._read_history()
+            a._value()
+            if a._seen != a._storage.writes:
+                a = alias(a, Tensor.__new__(Tensor))
+                a._seen = a._storage.writes
+        read.append(a)
+    return read
 
 
 def _record_elsewhere(kernel: Kernel, args: Sequence[Any], rec: Recorder, change: PlaceChanged) -> Any:

@@ -5,14 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.registry import ops
+from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import conversion, dtypes, from_data, view_functions
 from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.dispatch import _new
 from torchlike._src.tensor.install import refuse_shared
+from torchlike._src.tensor.strides import strides_in_order_of
 from torchlike._src.tensor.tape import node_class
 
 _INTS = (int, np.integer)
@@ -120,8 +123,9 @@ def parse(self: Tensor, key: Any) -> Parsed:
                 ).indices(size)
             except AttributeError:
                 raise TypeError("slice indices must be integers or None or have an __index__ method") from None
-            counted_back = item.start is not None and item.start.__index__() < 0  # torch slices, though it be all
-            if start == 0 and stop == size and step == 1 and not counted_back:
+            # What is counted from the back, or starts beyond the end, torch slices though it be all.
+            straight = not item.start and (item.stop is None or item.stop.__index__() >= 0)
+            if start == 0 and stop == size and step == 1 and straight:
                 spec.append(())
                 out.name = "SliceBackward0" if key is item else out.name
             else:
@@ -226,7 +230,28 @@ def getitem(self: Tensor, key: Any) -> Tensor:
             return view_functions.detach_like(self)
         return view_functions.index_view(self, tuple(parsed.spec), tuple(parsed.starts), parsed.name)
     view = _view(self, parsed)
-    return ops["index"](view, _index_list(view, parsed))
+    indices = _index_list(view, parsed)
+    made = ops["index"](view, indices)
+    if view._geometry is not None or any(t is not None and t._geometry is not None for t in indices):
+        made._set_strides(_strides_of_indexed(view, indices))
+    return made
+
+
+def _strides_of_indexed(view: Tensor, indices: Sequence[Tensor | None]) -> tuple[int, ...]:
+    """How ``view[indices]`` lies in memory.
+
+    To torch this is an elementwise op of the view, with stride 0 where it is indexed, and the indices.
+    """
+    shape, strides = view._aval().shape, view.stride()
+    at = [d for d, t in enumerate(indices) if t is not None]
+    common = broadcast_shapes(*[t._aval().shape for t in indices if t is not None])
+    lead = at[0] if at[-1] - at[0] == len(at) - 1 else 0  # else the indices come first
+    rest = [d for d in range(len(shape)) if d not in at]
+    made = (*[shape[d] for d in rest[:lead]], *common, *[shape[d] for d in rest[lead:]])
+    window = (*[strides[d] for d in rest[:lead]], *[0] * len(common), *[strides[d] for d in rest[lead:]])
+    tail = (1,) * (len(rest) - lead)
+    operands = [((*t._aval().shape, *tail), (*t.stride(), *[1] * len(tail))) for t in indices if t is not None]
+    return strides_in_order_of(made, ((made, window), *operands))
 
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:
@@ -248,7 +273,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         elif isinstance(value, (bool, int, float, complex)):
             view._check_overlap()
             conversion.fill_(view, value)
-            if view is self and self._node is not None:
+            if view is self and self._node is not None and local.recorder.grad:
                 # In torch the number becomes a tensor first, which is copied if it has the very shape.
                 self._node.__class__ = node_class("FillBackward3" if self.ndim else "CopyBackwards")
         else:
@@ -276,7 +301,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 )
             value = value.to(self.dtype)
         indices = _index_list(view, parsed)
-        refuse_shared((view,), (value, *indices))
+        refuse_shared((view,), (value, *indices, *parsed.tensors.values()))
         result = ops.index_put(view, indices, value)
     conversion.write_result(view, result)
 
@@ -303,7 +328,7 @@ def _fit(value: Tensor, view: Tensor) -> None:
     lead = len(given) - len(have)
     if lead > 0 and any(n != 1 for n in given[:lead]):
         raise RuntimeError(
-            f"expand(torch.{value.dtype.storage_name.removesuffix('Storage')}Tensor{{{list(given)}}}, size={list(have)}): the "
+            f"expand({value.type_name()}{{{list(given)}}}, size={list(have)}): the "
             f"number of sizes provided ({len(have)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(given)})"
         )

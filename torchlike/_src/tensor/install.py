@@ -16,9 +16,9 @@ import numpy as np
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, Op, Out, anonymous
-from torchlike._src.operators.support import NOT_DIFFERENTIATED, other_dtype
+from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes, other_dtype
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Tensor, levels, overlaps
+from torchlike._src.tensor.core import Tensor, levels, overlaps, resolved_first
 from torchlike._src.tensor.dispatch import Kernel, recasts, record, saved, saved_places
 
 _REFLECTED = {
@@ -250,8 +250,9 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
         result = _as_given(kernel, args) if recasts else record(kernel, args)
     except TypeError as error:
         raise TypeError(_as_method(str(error), kernel.name)) from None
-    except NotImplementedError:  # that the result would not fit goes first
+    except NotImplementedError:  # torch looks at shapes and dtypes before it looks for a kernel
         if kernel.promote is not None:
+            _check_shape(self, broadcast_shapes(*[a._aval().shape for a in args if isinstance(a, Tensor)]))
             _check_cast(promotion.result_type([_kind(args[i]) for i in kernel.operands if args[i] is not None]), have.dtype)
         raise
     made = result._aval()
@@ -265,7 +266,7 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
                     f"Bad in-place call: input tensor {what} {before} and output tensor {what} {after} should match"
                 )
     if made.shape != have.shape:
-        raise RuntimeError(f"output with shape {list(have.shape)} doesn't match the broadcast shape {list(made.shape)}")
+        _check_shape(self, made.shape)
     if made.dtype != have.dtype and promotion.is_complex(have.dtype) and promotion.is_floating(made.dtype):
         raise RuntimeError(f"In-place {kernel.name} is not supported for complex tensors.")
     node = result._node
@@ -305,6 +306,12 @@ def _is_structured(kernel: Kernel) -> bool:
     """Whether torch computes it by a kernel that neither broadcasts nor casts what it writes; their ``out`` is exact."""
     op = OPS.get(kernel.name)
     return op is not None and (op.out == EXACT or (isinstance(op.out, Out) and op.out.message == EXACT))
+
+
+def _check_shape(self: Tensor, made: tuple[int, ...]) -> None:
+    have = self._aval().shape
+    if made != have:
+        raise RuntimeError(f"output with shape {list(have)} doesn't match the broadcast shape {list(made)}")
 
 
 @functools.cache
@@ -356,9 +363,9 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, rule: Out, name: str) 
         if not isinstance(t, Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument {len(args)}, but got {type(t).__name__}")
     rec = local.recorder
-    if rec.grad and any(
+    if rec.grad and kernel.differentiable and any(
         isinstance(t, Tensor) and t._requires_grad
-        for a in (*(args if kernel.differentiable else ()), *targets)
+        for a in (*args, *targets)
         for t in (a if isinstance(a, (tuple, list)) else (a,))
     ):
         raise RuntimeError(NOT_DIFFERENTIATED.format(name))
@@ -412,8 +419,9 @@ def refuse_shared(targets: Sequence[Any], args: Sequence[Any], anywhere: bool = 
     for t in targets:
         for a in args:
             for given in a if isinstance(a, (tuple, list)) else (a,):
-                if isinstance(given, Tensor) and given._storage is t._storage and (anywhere or overlaps(t, given)):
-                    t._refuse_overlap()
+                if isinstance(given, Tensor) and given._storage is t._storage:
+                    if (anywhere and not resolved_first(t, given)) or overlaps(t, given):
+                        t._refuse_overlap()
 
 
 def deliver(result: Tensor, target: Tensor) -> None:

@@ -98,6 +98,12 @@ def _elementwise(shape: tuple[int, ...], operands: Operands) -> tuple[int, ...]:
         first = operands[0][1]
         if all(strides == first for _, strides in operands) and is_dense(shape, first):
             return first
+    return strides_in_order_of(shape, operands)
+
+
+@functools.lru_cache(maxsize=4096)
+def strides_in_order_of(shape: tuple[int, ...], operands: Operands) -> tuple[int, ...]:
+    """Dense strides, the dimensions in the order that the strides of the operands, which broadcast to the shape, ask for."""
     return _sorted(shape, [_broadcast(shape, *o) for o in operands])
 
 

@@ -17,6 +17,7 @@ from torchlike._src.engine.program import ARRAY, Nest
 from torchlike._src.engine.trace import Node as TrieNode, local
 from torchlike._src.engine.value import Value
 from torchlike._src.operators.registry import CONSTANT, LINEAR, NOTHING
+from torchlike._src.tensor import devices
 
 #: Numbers the nodes as they are made.
 order = itertools.count()
@@ -34,6 +35,18 @@ def edge_of(t: Any) -> tuple[Any, int]:
     if node is not None:
         return node, t._number
     return (t if t._leaf is None else t._leaf), -1
+
+
+class Result(weakref.ref):
+    """A result that its own node saves, held weakly."""
+
+    __slots__ = ("kind", "number")  # set where the node's place in the trie does not tell
+
+
+_DETACHED = (
+    "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use "
+    "out-of-place `.detach()` instead"
+)
 
 
 class GradNode:
@@ -86,7 +99,7 @@ class GradNode:
     def save_result(self, result: Any) -> None:
         """The op's own result is saved too; weakly, since the result holds this node."""
         counter = result._counter()
-        self.saved = [*(self.saved or ()), (weakref.ref(result), counter, counter.version)]
+        self.saved = [*(self.saved or ()), (Result(result), counter, counter.version)]
 
     def check_saved(self) -> None:
         """Notice writes to what was saved.
@@ -95,12 +108,14 @@ class GradNode:
             RuntimeError: in torch's words.
         """
         for holder, counter, version in self.saved or ():
+            own = holder.__class__ is Result
+            if not own and holder._detached > self.order and holder._node is None:
+                raise RuntimeError(_DETACHED)
             if counter.version != version:
-                own = holder.__class__ is weakref.ref
                 t = holder() if own else holder
-                made = f" [{t.type_name()} {list(t.shape)}]" if t is not None else ""
+                kind, number = self._result(holder) if t is None else (t._aval(), t._number)
+                made = f" [{devices.type_name(kind)} {list(kind.shape)}]"
                 node = self if own else t.grad_fn
-                number = t._number if t is not None else 0
                 origin = f", which is output {number} of {plain_name(node)}," if node is not None else ""
                 hint = (
                     "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
@@ -113,6 +128,16 @@ class GradNode:
                     "one of the variables needed for gradient computation has been modified by an inplace operation:"
                     f"{made}{origin} is at version {counter.version}; expected version {version} instead. Hint: {hint}"
                 )
+
+    def _result(self, holder: Result) -> tuple[Any, int]:
+        """Of which kind a result was that is gone, and which of the node's."""
+        if self.trie is None:
+            return holder.kind, holder.number
+        call = self.trie.call
+        numbers = [k for k, needs in call.kernel.saves_results if needs < 0 or call.template[needs] is ARRAY]
+        own = [h for h, _, _ in self.saved if h.__class__ is Result]
+        number = numbers[own.index(holder) % len(numbers)]  # in place, the result is saved once more, as what was written to
+        return self.trie.outs[number], number
 
     def release(self) -> None:
         """Let go of everything kept for backward."""

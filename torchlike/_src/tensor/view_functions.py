@@ -4,18 +4,15 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
-import numpy as np
-
 from torchlike._src.engine.trace import local
-from torchlike._src.operators.registry import Array, anonymous, camel, composite, ops
+from torchlike._src.operators.registry import camel, composite, ops
 from torchlike._src.operators.support import broadcast_shapes
 from torchlike._src.tensor import dtypes, views
 from torchlike._src.tensor.core import Counter, Tensor, alias, levels
-from torchlike._src.tensor.dispatch import Kernel, recasts, record
+from torchlike._src.tensor.dispatch import recasts, record
 from torchlike._src.tensor.refusals import NotStrided
 from torchlike._src.tensor.strides import contiguous_strides
-from torchlike._src.tensor.tape import node_class
+from torchlike._src.tensor.tape import node_class, order
 from torchlike._src.tensor.views import make, memory_order
 
 
@@ -214,6 +211,8 @@ def detach_(input: Tensor) -> Tensor:
                            "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
                            "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
                            "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.")  # fmt: skip
+    if input._node is not None:
+        input._detached = next(order)
     input._node, input._number, input._requires_grad, input._leaf = None, 0, False, None
     input._tangents = None
     return input
@@ -328,9 +327,9 @@ def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
     lead = len(wanted) - len(shape)
     if lead < 0:
         raise RuntimeError(
-            f"expand({self.dtype.storage_name.removesuffix('Storage')}Tensor{{{list(shape)}}}, size={list(wanted)}): the number "
+            f"expand({self.type_name()}{{{list(shape)}}}, size={list(wanted)}): the number "
             f"of sizes provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor "
-            f"({len(shape)})".replace("expand(", "expand(torch.", 1)
+            f"({len(shape)})"
         )
     out = list(wanted)
     for i, n in enumerate(wanted):
@@ -470,16 +469,15 @@ def t_(self: Tensor) -> Tensor:
 def become(self: Tensor, view: Tensor, grad_name: str) -> Tensor:
     """Let ``self`` be what ``view``, a view of it, is: in-place view ops."""
     self._check_write("a view")
-    before = Tensor.__new__(Tensor)  # what it was stays the base, hidden, of it and of its views
-    before.__dict__.update(self.__dict__)
-    before._hidden = True
-    for name in ("_chain", "_cached", "_seen", "_geometry"):
+    for name in ("_chain", "_cached", "_geometry"):
         setattr(self, name, getattr(view, name))
-    self._base_tensor = before if view._base_tensor is self else view._base_tensor
+    self._counter().version += 1
+    self._storage.writes += 1  # its views look at their history once more
+    self._seen = self._storage.writes if self._base_tensor is None else -1
     if view._node is not None:
         view._node.__class__ = node_class(grad_name)
         self._node, self._number = view._node, view._number
-    self._counter().version += 1
+        self._seen, self._born = self._storage.writes, self._counter().version
     return self
 
 
@@ -713,36 +711,21 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             f"storage size of {(last + 1) * item} are out of bounds for storage of size {total * item}"
         )
     window = make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
-    if base._hidden:
-        window._base_tensor = input
+    if window._base_tensor is not None and input._chain is not None:
+        window._base_tensor = input if input._base_tensor is None else input._base_tensor
     if part is not base and part.requires_grad and local.recorder.grad:
-        shown = record(_SHOWN_BY, (part, window, _places_in(part, size, stride, offset)))
+        shown = record(views.SHOWN_BY, (part, window, views.places_in(part, size, stride, offset)))
         window._node, window._number, window._requires_grad = shown._node, shown._number, True
 
     def of_tangent(tangent: Tensor) -> Tensor:
         if tangent._storage.value.aval.size == total:
             return as_strided(tangent, size, stride, offset)
-        return record(_SHOWN_BY, (tangent, ops.zeros_like(window.detach()), _places_in(input, size, stride, offset)))
+        places = views.places_in(input, size, stride, offset)
+        return record(views.SHOWN_BY, (tangent, ops.zeros_like(window.detach()), places))
 
     if levels:
         levels[-1].carry(input, window, of_tangent)
     return window
-
-
-def _shown_by(part: Array, window: Array, places: tuple) -> Array:
-    """``window``, which shows elements of ``part`` at these places, and at -1 others of the storage."""
-    at = np.asarray(places, np.int64).reshape(window.shape)
-    return jnp.where(at >= 0, jnp.reshape(part, -1)[at], window)
-
-
-#: The history of a window on a storage of which a tensor with a history shows only a part.
-_SHOWN_BY = Kernel(anonymous(_shown_by, grad_name="AsStridedBackward0", saves=()))
-
-
-def _places_in(part: Tensor, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> tuple[int, ...]:
-    """For each element of a window on the storage, its place among the elements of ``part``, or -1."""
-    shown = {int(k): i for i, k in enumerate(views.flat_index(part.shape, part.stride(), part.storage_offset()).reshape(-1))}
-    return tuple([shown.get(int(k), -1) for k in views.flat_index(size, stride, offset).reshape(-1)])
 
 
 @composite("real", method=False)

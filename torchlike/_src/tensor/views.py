@@ -41,8 +41,9 @@ class ViewOp:
 
 
 def _kernel(name: str, fn: Callable[..., Any], host: Callable[..., Any] | None, grad_name: str | None = None) -> Kernel:
+    saves = ("~",) if grad_name == "CopySlices" else ()  # torch's CopySlices cannot run a second time, though it saves nothing
     return Kernel(
-        registry.anonymous(fn, host=host, name=name, saves=(), grad_name=grad_name or registry.camel(name) + "Backward0")
+        registry.anonymous(fn, host=host, name=name, saves=saves, grad_name=grad_name or registry.camel(name) + "Backward0")
     )
 
 
@@ -490,7 +491,7 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
     storage = source._storage
     base = source._base_tensor
     view._storage = storage
-    view._base_tensor = source if base is None or base._hidden else base
+    view._base_tensor = source if base is None else base
     view._chain = ((op, args),) if source._chain is None else (*source._chain, (op, args))
     view._cached = read
     view._seen = storage.writes
@@ -500,7 +501,7 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
         view._own_counter = source._own_counter
     rec = local.recorder
     if source._made is not None or not rec.grad:
-        view._made = source._made or ("inference" if rec.inference else "no_grad")
+        view._made = source._made if rec.grad else "inference" if rec.inference else "no_grad"
         if not rec.grad and source.requires_grad:
             require_nothing(view)
     version = (source._own_counter or storage).version
@@ -527,31 +528,71 @@ def several(views: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return tuple(views)
 
 
-def base_of(view: Tensor) -> Tensor | None:
-    """The tensor whose history a view's is; behind a tensor that was changed by `t_` and the like stands its old self."""
-    base = view._base_tensor
-    while base is not None and base._base_tensor is not None:
-        base = base._base_tensor
-    return base
-
-
 def flows(view: Tensor) -> bool:
     """Whether the history of a view is that of its base."""
-    base = base_of(view)
+    base = view._base_tensor
     return base is not None and base._requires_grad and view._made not in ("no_grad", "inference", "function")
 
 
+def lost(view: Tensor) -> bool:
+    """Whether torch cannot say any more what the history of a view is, since its base was written to."""
+    base = view._base_tensor
+    if base is None or view._made is None or view._counter().version == view._born:
+        return False
+    return base._requires_grad or view._node is not None
+
+
 def check_history(view: Tensor) -> None:
-    """Refuse to use a view, whose base was written to, in a graph where torch cannot say what its history is.
+    """Refuse to use a view in a graph where torch cannot say what its history is.
 
     Raises:
         RuntimeError: in torch's words.
     """
-    base = base_of(view)
-    if base is None or view._made is None or not base._requires_grad or view._counter().version == view._born:
-        return
-    if view._made == "multi" or base._node is not None:
+    if lost(view):
         raise RuntimeError(view_refused(view, "its base or another view of its base has been"))
+
+
+def junction(view: Tensor, base: Tensor) -> tuple[int, tuple[int, ...] | None]:
+    """Where on the way from the storage to a view the history of its base comes in.
+
+    Returns:
+        How many view ops lead there. If the base has been turned in place since (`t_`), they lead past it: then also, for each
+        element of what they show, its place in the base.
+    """
+    start, chain = base._chain or (), view._chain or ()
+    if len(chain) > len(start) and chain[: len(start)] == start:
+        return len(start), None
+    same = next((i for i, (a, b) in enumerate(zip(chain, start, strict=False)) if a != b), min(len(chain), len(start)))
+    there = next((i for i in range(same, len(chain)) if chain[i][0] in _OTHER_ELEMENTS), len(chain))
+    at = whole(view._storage)
+    found = at._aval().shape, at.stride(), 0
+    for op, args in chain[:there]:
+        found = op.geometry(*found, *args)
+    return there, places_in(base, *found)
+
+
+def places_in(part: Tensor, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> tuple[int, ...]:
+    """For each element of a window on the storage, its place among the elements of ``part``, or -1."""
+    shown = {int(k): i for i, k in enumerate(flat_index(part.shape, part.stride(), part.storage_offset()).reshape(-1))}
+    return tuple([shown.get(int(k), -1) for k in flat_index(size, stride, offset).reshape(-1)])
+
+
+def _shown_by(part: Array, window: Array, places: tuple) -> Array:
+    """``window``, which shows elements of ``part`` at these places, and at -1 others of the storage."""
+    at = np.asarray(places, np.int64).reshape(window.shape)
+    return jnp.where(at >= 0, jnp.reshape(part, -1)[at], window)
+
+
+def _put_shown(part: Array, window: Array, places: tuple) -> Array:
+    """``part`` with its elements at these places as in ``window``."""
+    at = np.asarray(places, np.int64)
+    seen = np.flatnonzero(at >= 0)
+    return jnp.reshape(jnp.reshape(part, -1).at[at[seen]].set(jnp.reshape(window, -1)[seen]), part.shape)
+
+
+#: The history of a window on a storage of which a tensor with a history shows only a part, and that of a write through it.
+SHOWN_BY = _kernel("shown_by", _shown_by, None, "AsStridedBackward0")
+_PUT_SHOWN = _kernel("put_shown", _put_shown, None, "CopySlices")
 
 
 #: Views that `as_strided` cannot make, so that histories that are written anew show them by name.
@@ -560,7 +601,7 @@ _NEVER_STRIDED = (view_as_real, view_as_complex, conj)
 
 def refresh(view: Tensor) -> None:
     """Read a view anew after its storage was written to; its history is that of the base now."""
-    storage, chain = view._storage, view._chain
+    storage, chain, base = view._storage, view._chain, view._base_tensor
     assert chain is not None
     flowing = flows(view)
     if storage.__class__ is SharedStorage and (not flowing or view._seen == storage.writes):
@@ -574,21 +615,25 @@ def refresh(view: Tensor) -> None:
     rec = local.recorder
     before = rec.grad
     version = view._counter().version
-    renewed = flowing and version != view._born  # else the write was one that autograd does not see
-    rec.grad = renewed
+    unsure = lost(view)
+    renewed = flowing and version != view._born and not unsure  # else the write was one that autograd does not see
+    above, places = junction(view, base) if renewed else (0, None)  # type: ignore[arg-type]
+    rec.grad = False
     try:
-        if renewed:
-            t = base_of(view)
-            chain = chain[len(t._chain or ()) :]  # type: ignore[union-attr]
-        else:
-            t = whole(storage)
-        for op, args in chain:
+        t = base if renewed and places is None else whole(storage)
+        if places is not None:
+            for op, args in chain[:above]:
+                t = record(op.kernel, (t, *args))
+            rec.grad = True
+            t = record(SHOWN_BY, (base, t, places))
+        rec.grad = renewed
+        for op, args in chain[above:]:
             t = record(op.kernel, (t, *args))
     finally:
         rec.grad = before
     view._cached = t._storage.value  # type: ignore[union-attr]
-    view._seen = storage.writes
-    if flowing and not renewed and not view._requires_grad:
+    view._seen = -1 if unsure else storage.writes
+    if base is not None and base._requires_grad and not renewed and not view._requires_grad:
         require_nothing(view)
     if renewed:
         view._born = version
@@ -621,7 +666,7 @@ _OTHER_ELEMENTS = (real, imag, conj, view_as_real, view_as_complex, view_dtype)
 
 def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: bool) -> None:
     """Write ``value``, which has this history, into the part of the storage that ``view`` shows."""
-    storage, chain, base = view._storage, view._chain, base_of(view)
+    storage, chain, base = view._storage, view._chain, view._base_tensor
     assert chain is not None
     rec = local.recorder
     tracked = rec.grad and (requires_grad or flows(view))
@@ -637,18 +682,19 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
         new._node, new._number, new._requires_grad = node, number, True
     owner = view if base is None else base  # whose history the write becomes
     levels = [whole(storage)]
-    above = len(owner._chain or ())
+    above, places = (len(chain), None) if base is None else junction(view, base)
     if above == 0 and any(op in _OVERLAPPING for op, _ in chain[:-1]) and not any(op in _OTHER_ELEMENTS for op, _ in chain):
         # Level by level, what other elements of a level show of the same memory would be written over it.
         size = view._aval().shape
         chain = ((as_strided, (size, view.stride(), view.storage_offset(), memory_order(levels[0]))),)
     before = rec.grad
     try:
+        rec.grad = False
+        old = None if places is None else _continued(dispatch._new(base._value()), base)  # type: ignore[union-attr]
         for k in range(len(chain)):
             rec.grad = tracked and k >= above
-            if k == above and base is not None and base._requires_grad:
-                level = levels[-1]
-                level._node, level._number, level._requires_grad, level._leaf = base._node, base._number, True, base
+            if k == above:
+                levels[-1] = _continued(levels[-1], base) if old is None else record(SHOWN_BY, (old, levels[-1], places))
             if k < len(chain) - 1:
                 op, args = chain[k]
                 levels.append(record(op.kernel, (levels[-1], *args)))
@@ -661,6 +707,9 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
             new = record(op.putter, (levels[k], new, *args))
             if k == above:
                 made = new
+        if old is not None:
+            rec.grad = tracked
+            made = record(_PUT_SHOWN, (old, made, places))
     finally:
         rec.grad = before
     storage.set(new._storage.value)
@@ -669,6 +718,13 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
             move_retained(owner, made._node, made._number)
         owner._node, owner._number, owner._requires_grad, owner._leaf = made._node, made._number, True, None
     view._seen = -1
+
+
+def _continued(level: Tensor, base: Tensor | None) -> Tensor:
+    """The value of a base, while it is written to, with the history of the base."""
+    if base is not None and base._requires_grad:
+        level._node, level._number, level._requires_grad, level._leaf = base._node, base._number, True, base
+    return level
 
 
 def numpy_view(view: Tensor) -> np.ndarray:
