@@ -528,6 +528,33 @@ def assigning_at_columns_of_a_tensor_with_a_history(torch):
     return x, a.grad
 
 
+@FOUND
+def a_gradient_does_not_reach_a_leaf_that_became_a_result(torch):
+    t = torch.tensor([[1.0, 0.5]], requires_grad=True)
+    made = t.sort(-2).values
+    t.detach_()
+    t.copy_(made)
+    made.backward(torch.ones_like(made))
+
+
+@FOUND
+def a_view_made_without_grad_is_no_root(torch):
+    base = torch.tensor([1.5, 2.0], requires_grad=True) * 2
+    with torch.no_grad():
+        view = base.expand([2, 2])
+    view.backward(torch.ones_like(view))
+
+
+@FOUND
+def a_view_made_without_grad_may_ask_for_it(torch):
+    base = torch.tensor([1.5, 2.0], requires_grad=True) * 2
+    with torch.no_grad():
+        view = base.expand([2, 2])
+    view.requires_grad_()
+    view.backward(torch.ones_like(view))
+    return view.grad
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

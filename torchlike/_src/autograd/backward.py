@@ -71,7 +71,7 @@ def _started(roots: Sequence[Tensor], given: Sequence[Any], create_graph: bool) 
     needless = {id(r) for r, g in zip(roots, given, strict=True) if g is None and not r.requires_grad}
     started = [initial_gradient(r, g, create_graph) for r, g in zip(roots, given, strict=True) if id(r) not in needless]
     for i, r in enumerate(roots):
-        if not r.requires_grad:
+        if not r.requires_grad or (r._made in ("no_grad", "inference") and r._leaf is not None and r._node is None):
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
     return started
 
@@ -526,6 +526,8 @@ def _deliver(leaf: Tensor, g: Any, create_graph: bool, accumulate: bool, collect
         collected[i] = g
     if not accumulate:
         return
+    if leaf._node is not None:
+        raise RuntimeError("leaf variable has been moved into the graph interior")
     node = leaf._accumulator
     if node is not None and node.pre_hooks:
         given: tuple[Any, ...] = (as_tensor(g, create_graph),)

@@ -436,6 +436,8 @@ class Tensor:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         if requires_grad and not self._requires_grad:
             self._storage.writes += 1  # views that were made before look at their history once more
+        if self._made == "no_grad":  # its gradient comes to itself from now on
+            self._leaf = None
         self._requires_grad = bool(requires_grad)
         return self
 
