@@ -133,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class Progress:
-    """One line on a terminal, rewritten; in a file a line every hundred checks."""
+    """One line on a terminal, rewritten; in a file a line every hundred checks and for each that fails, as soon as it does."""
 
     def __init__(self, total: int) -> None:
         self.total, self.done, self.failed = total, 0, 0
@@ -150,7 +150,10 @@ class Progress:
                 f"{left:.0f} s left  {report.name[:40]:40}",
                 end="", file=sys.stderr, flush=True,
             )  # fmt: skip
-        elif self.done % 100 == 0:
+            return
+        if report.status in ("fail", "crash"):
+            print(f"fails: {report.name} {report.check} {report.dtype}: {report.first[:300]}", file=sys.stderr, flush=True)
+        if self.done % 100 == 0:
             seconds = time.perf_counter() - self.start
             print(f"{self.done}/{self.total}, {self.failed} failing, {seconds:.0f} s", file=sys.stderr, flush=True)
 
