@@ -619,7 +619,9 @@ def _complex(d: Draw, name: str, t: torch.Tensor) -> str | None:
     if t.dtype != torch.float32:
         return None
     other = d.tensor(lambda o: o.dtype == t.dtype and o.shape == t.shape)
-    return d.pick([f"torch.complex({name}, {other})", f"torch.polar({name}.abs(), {other})", f"{name}.to(torch.complex64).conj()"])
+    return d.pick(
+        [f"torch.complex({name}, {other})", f"torch.polar({name}.abs(), {other})", f"{name}.to(torch.complex64).conj()"]
+    )
 
 
 def _put(d: Draw, name: str, t: torch.Tensor) -> str | None:

@@ -567,7 +567,9 @@ REFUSALS = {
     "joined floats in integers": lambda torch: torch.cat([torch.ones(2)], out=torch.zeros(2, dtype=torch.int64)),
     "a comparison of shapes and types that do not fit": lambda torch: torch.ones(4, dtype=torch.complex64).lt_(torch.ones(2, 4)),
     "expanding complex numbers": lambda torch: torch.ones(2, 3, dtype=torch.complex64).expand(3),
-    "assigning at a mask that is written to": lambda torch: (lambda x: x.__setitem__(x, torch.ones(2).bool()))(torch.ones(2).bool()),
+    "assigning at a mask that is written to": lambda torch: (lambda x: x.__setitem__(x, torch.ones(2).bool()))(
+        torch.ones(2).bool()
+    ),
     "the largest of truths": lambda torch: torch.ones(2).bool().topk(1),
     "truths in floats": lambda torch: torch.all(torch.ones(2), 0, out=torch.zeros(())),
     "a row by its place, after a new dimension": lambda torch: torch.ones(2, 3)[None, 0, 9],

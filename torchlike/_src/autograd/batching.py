@@ -141,7 +141,7 @@ class Vectorised(Kernel):
         self.of, self.places, self.size, self.seeds = of, places, size, seeds
         self.name = self.__name__ = f"{of.name}_vmap"
         self.lead = -1
-        self.host = self.check = self.layout = self.returns = None
+        self.host = self.check = self.vet = self.layout = self.returns = None
         self.saves = self.saves_results = self.depends = ()
         self.saves_known = self.saves_nothing = self.keeps_more = False
 

@@ -446,7 +446,7 @@ def _float_power_in_place(input: Any, exponent: Any) -> Any:
 @op("square", promote="common", inplace=True, out=True, saves=("input",), grad_name="PowBackward0")
 def square(input: Array) -> Array:
     """``input ** 2``."""
-    return _pow_number(input, 2)
+    return _pow_number(input.astype(np.int64) if CATEGORY[np.dtype(input.dtype)] == BOOL else input, 2)
 
 
 @op("addcmul", promote="common", inplace=True, out=True, saves=("tensor1:tensor2", "tensor2:tensor1"))

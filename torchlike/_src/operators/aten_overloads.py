@@ -3,16 +3,17 @@
 #: Functions of Python's that no operator of ATen has the name of.
 PYTHON_ONLY = frozenset(
     """
-    adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices affine_grid apply_
-    as_subclass as_tensor asarray backward bfloat16 bool byte cdouble cfloat char const_data_ptr cpu cross_entropy cuda
-    data_ptr dim_order double dropout1d dropout2d dropout3d dsmm element_size expit expit_ float fold
-    fractional_max_pool2d_with_indices fractional_max_pool3d_with_indices from_numpy frombuffer gammainc gammainc_ gammaincc
-    gammaincc_ gammaln gammaln_ gaussian_nll_loss grid_sample grouped_mm half hsmm int interpolate is_shared lobpcg
-    local_response_norm logsigmoid long lp_pool1d lp_pool2d lp_pool3d lu map2_ map_ max_unpool1d module_load multigammaln
-    multigammaln_ multilabel_soft_margin_loss ndimension nelement new new_tensor normalize numpy pca_lowrank psi psi_
-    register_hook register_post_accumulate_grad_hook share_memory_ short softmin softsign spmm storage storage_type
-    svd_lowrank tanhshrink tensor to_sparse_coo tolist triplet_margin_with_distance_loss type type_name unique unravel_index
-    untyped_storage upsample upsample_bilinear upsample_nearest""".split()
+    adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices affine_grid
+    apply_ as_subclass as_tensor asarray backward bfloat16 bool byte cdouble cfloat char const_data_ptr cpu
+    cross_entropy cuda data_ptr dim_order double dropout1d dropout2d dropout3d dsmm eig element_size expit expit_ float
+    fold fractional_max_pool2d_with_indices fractional_max_pool3d_with_indices from_numpy frombuffer gammainc gammainc_
+    gammaincc gammaincc_ gammaln gammaln_ gaussian_nll_loss grid_sample grouped_mm half hsmm int interpolate ipu
+    is_shared lobpcg local_response_norm logsigmoid long lp_pool1d lp_pool2d lp_pool3d lstsq lu map2_ map_ max_unpool1d
+    module_load mtia multigammaln multigammaln_ multilabel_soft_margin_loss ndimension nelement new new_tensor normalize
+    numpy pca_lowrank psi psi_ register_hook register_post_accumulate_grad_hook reinforce saddmm scaled_mm share_memory_
+    short softmin softsign solve spmm storage storage_type svd_lowrank symeig tanhshrink tensor to_sparse_coo tolist
+    triplet_margin_with_distance_loss type type_name unique unravel_index untyped_storage upsample upsample_bilinear
+    upsample_nearest xpu""".split()
 )
 
 _BY_OVERLOADS = {
@@ -28,8 +29,8 @@ _BY_OVERLOADS = {
         "isclose isfinite isreal istft item kl_div l1_loss layer_norm lift_fresh linalg_diagonal linalg_vander logdet "
         "lstm_cell margin_ranking_loss matrix_exp max_pool1d max_pool1d_with_indices max_pool2d max_pool3d mish_backward "
         "native_channel_shuffle nll_loss_nd norm_except_dim numel one_hot pad pairwise_distance pdist permute pin_memory "
-        "pinverse poisson_nll_loss positive prelu ravel real relu6 reshape reshape_as resolve_conj resolve_neg retain_grad "
-        "rms_norm rnn_relu_cell rnn_tanh_cell row_indices rrelu scaled_dot_product_attention selu smm sparse_dim "
+        "pinverse poisson_nll_loss positive prelu ravel real record_stream relu6 reshape reshape_as resolve_conj resolve_neg "
+        "retain_grad rms_norm rnn_relu_cell rnn_tanh_cell row_indices rrelu scaled_dot_product_attention selu smm sparse_dim "
         "special_log_softmax special_softmax split_with_sizes storage_offset sum_to_size swapaxes swapdims t tile to_dense "
         "to_sparse_bsc to_sparse_bsr to_sparse_csc to_sparse_csr triplet_margin_loss type_as unfold unsafe_chunk unsqueeze "
         "values vander view_as view_as_complex view_as_real"
@@ -150,6 +151,7 @@ _BY_OVERLOADS = {
     "other default dim dim_min unary_out out": "min",
     "intlist int": "moveaxis",
     "int intlist": "movedim",
+    "out ScalarOpt_dim_dtype_out default ScalarOpt_dim_dtype": "native_norm",
     "Scalar ScalarOpt_dim ScalarOpt_dim_dtype dtype_out out ScalarOpt_dtype ScalarOpt_dtype_out Scalar_out": "norm",
     (
         "Tensor_float Tensor_float_out float_Tensor_out float_Tensor Tensor_Tensor Tensor_Tensor_out float_float "

@@ -363,10 +363,14 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, rule: Out, name: str) 
         if not isinstance(t, Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument {len(args)}, but got {type(t).__name__}")
     rec = local.recorder
-    if rec.grad and kernel.differentiable and any(
-        isinstance(t, Tensor) and t._requires_grad
-        for a in (*args, *targets)
-        for t in (a if isinstance(a, (tuple, list)) else (a,))
+    if (
+        rec.grad
+        and kernel.differentiable
+        and any(
+            isinstance(t, Tensor) and t._requires_grad
+            for a in (*args, *targets)
+            for t in (a if isinstance(a, (tuple, list)) else (a,))
+        )
     ):
         raise RuntimeError(NOT_DIFFERENTIATED.format(name))
     if levels:

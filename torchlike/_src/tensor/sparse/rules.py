@@ -215,9 +215,9 @@ def _multiply_sparse(a: SparseTensor, b: SparseTensor) -> SparseTensor:
     return with_layout(made, _CSR) if a._layout in COMPRESSED and b._layout in COMPRESSED else made
 
 
-@rule("mm", "mv")
+@rule("mm", "mv", "_matmul_vector")
 def _mm(kernel: Kernel, input: Any, mat2: Any) -> Any:
-    if kernel.name == "mv" and isinstance(mat2, SparseTensor):
+    if kernel.name != "mm" and isinstance(mat2, SparseTensor):
         raise _refused("mv", input, mat2)
     return multiply(input, mat2)
 
