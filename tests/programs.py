@@ -69,3 +69,17 @@ def _run(program: Callable[[Any], Any], lib: Any) -> tuple[Any, Exception | None
 def _first_line(error: Any) -> str:
     text = str(error).strip().split("\nException raised from")[0].splitlines()
     return text[0].replace("torchlike", "torch") if text else ""
+
+
+def run_line(line: str, torch: Any) -> Any:
+    """The value of the last of the statements of a line, in which short names stand for small tensors of each kind."""
+    x = torch.arange(6.0).reshape(2, 3) + 1
+    names = {
+        "torch": torch, "nn": torch.nn, "F": torch.nn.functional, "x": x, "y": x * 2, "v": torch.arange(3.0), "d": x.double(),
+        "i": torch.arange(6).reshape(2, 3), "i32": torch.arange(6, dtype=torch.int32).reshape(2, 3), "c": x * (1 + 1j),
+        "b": torch.tensor([[True, False, True]] * 2), "u8": torch.arange(4, dtype=torch.uint8), "h": x.half(),
+        "Z": torch.zeros, "R": torch.ones, "I": lambda *s: torch.zeros(*s, dtype=torch.int64), "L": lambda *v: torch.tensor(v),
+    }  # fmt: skip
+    *before, last = line.split(";")
+    exec("\n".join(statement.strip() for statement in before), names)
+    return eval(last.strip(), names)

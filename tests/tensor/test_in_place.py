@@ -1,10 +1,9 @@
 """In-place forms: what they write, and what they refuse, line by line as torch does."""
 
-from typing import Any
-
 import pytest
 
 from tests.differential import agree
+from tests.programs import run_line
 
 LINES = """
 h[0] = 1e6; h
@@ -143,20 +142,6 @@ x.index_copy_(0, L(5), y[:1])
 """.strip().splitlines()
 
 
-def _run(line: str, torch: Any) -> Any:
-    """The value of the last of the statements of a line."""
-    x = torch.arange(6.0).reshape(2, 3) + 1
-    names = {
-        "torch": torch, "nn": torch.nn, "F": torch.nn.functional, "x": x, "y": x * 2, "v": torch.arange(3.0), "d": x.double(),
-        "i": torch.arange(6).reshape(2, 3), "i32": torch.arange(6, dtype=torch.int32).reshape(2, 3), "c": x * (1 + 1j),
-        "b": torch.tensor([[True, False, True]] * 2), "u8": torch.arange(4, dtype=torch.uint8), "h": x.half(),
-        "Z": torch.zeros, "R": torch.ones, "I": lambda *s: torch.zeros(*s, dtype=torch.int64), "L": lambda *v: torch.tensor(v),
-    }  # fmt: skip
-    *before, last = line.split(";")
-    exec("\n".join(statement.strip() for statement in before), names)
-    return eval(last.strip(), names)
-
-
 @pytest.mark.parametrize("line", LINES)
 def test_writes_and_refuses_as_torch_does(line: str) -> None:
-    agree(lambda torch: _run(line, torch))
+    agree(lambda torch: run_line(line, torch))

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-import torchlike as torch
 from torchlike._src.tensor import Tensor, dispatch
 from torchlike.optim._rule import Array
-from torchlike.optim.optimizer import Optimizer, ParamsT
+from torchlike.optim.optimizer import Optimizer, ParamsT, evaluated
 
 __all__ = ["OptaxOptimizer", "from_optax"]
 
@@ -107,10 +106,7 @@ class OptaxOptimizer(Optimizer):
         Returns:
             What the closure returned; None without one.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = None if closure is None else evaluated(closure)
         for i, group in enumerate(self.param_groups):
             self._step_group(group, f"group {i}", extra)
         dispatch.boundary("optimizer.step")

@@ -25,6 +25,7 @@ from torchlike.optim.optimizer import (
     _get_scalar_dtype,
     _global_optimizer_post_hooks,
     _global_optimizer_pre_hooks,
+    evaluated,
 )
 
 #: Where PyTorch lets ``capturable=True`` run; a CPU is not among them.
@@ -140,10 +141,7 @@ class RecordedOptimizer(Optimizer):
         Returns:
             What the closure returned; None without one.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = None if closure is None else evaluated(closure)
         if self.__dict__.get("found_inf") is not None:
             self._record_unless(self.found_inf, self.__dict__.get("grad_scale"))
         else:

@@ -11,7 +11,7 @@ from torchlike._src.engine.value import CPU
 from torchlike._src.tensor import Tensor, dispatch
 from torchlike._src.tensor.creation import on_place
 from torchlike.optim._recorded import check_lr
-from torchlike.optim.optimizer import Optimizer, ParamsT
+from torchlike.optim.optimizer import Optimizer, ParamsT, evaluated
 
 __all__ = ["LBFGS"]
 
@@ -82,7 +82,7 @@ class LBFGS(Optimizer):
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
 
-        first_loss = self._evaluate(closure)
+        first_loss = evaluated(closure)
         loss = float(first_loss)
         grad = self._flat_grad()
         evaluations = 1
@@ -112,7 +112,7 @@ class LBFGS(Optimizer):
             else:
                 self._move(memory.t, direction)
                 if iteration != group["max_iter"]:  # the gradient after the last move is nobody's concern
-                    loss = float(self._evaluate(closure))
+                    loss = float(evaluated(closure))
                     grad = self._flat_grad()
                     used = 1
             evaluations += used
@@ -138,7 +138,7 @@ class LBFGS(Optimizer):
 
         def attempt(t: float) -> _Trial:
             self._move(t, direction)
-            loss = float(self._evaluate(closure))
+            loss = float(evaluated(closure))
             grad = self._flat_grad()
             for p, old in zip(self._params, before, strict=True):
                 p.copy_(old)
@@ -146,11 +146,6 @@ class LBFGS(Optimizer):
 
         tolerance = self.param_groups[0]["tolerance_change"]
         return _strong_wolfe(attempt, origin, t, _largest(direction), tolerance, max_iterations)
-
-    @staticmethod
-    def _evaluate(closure: Callable[[], Any]) -> Any:
-        with torch.enable_grad():
-            return closure()
 
     def _flat_grad(self) -> np.ndarray:
         """All gradients in one vector; complex ones as pairs of reals."""

@@ -59,6 +59,12 @@ def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHand
     return _register(_global_optimizer_post_hooks, hook)
 
 
+def evaluated(closure: Callable[[], Any]) -> Any:
+    """The loss of a closure, with its gradients."""
+    with torch.enable_grad():
+        return closure()
+
+
 def _to_scalar(x: Any) -> Any:
     """A tensor of one element, whatever its shape, as a 0-d tensor; anything else as it is."""
     return x.squeeze() if isinstance(x, Tensor) and x.dim() != 0 else x

@@ -7,7 +7,7 @@ from typing import Any
 import torchlike as torch
 from torchlike._src.tensor import Tensor, dispatch
 from torchlike.optim._recorded import check_betas
-from torchlike.optim.optimizer import Optimizer, ParamsT
+from torchlike.optim.optimizer import Optimizer, ParamsT, evaluated
 
 __all__ = ["SparseAdam"]
 
@@ -59,10 +59,7 @@ class SparseAdam(Optimizer):
         Returns:
             What the closure returned; None without one.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = None if closure is None else evaluated(closure)
         for group in self.param_groups:
             moving = [p for p in group["params"] if p.grad is not None]
             if any(not p.grad.is_sparse for p in moving):
