@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, scalar_type
-from torchlike._src.operators.registry import Array, Operand, Out, composite, op, ops
+from torchlike._src.operators.registry import NOTHING, Array, Operand, Out, composite, op, ops
 from torchlike._src.operators.support import as_dtype, is_number, normalize_dim, refuse, vetted
 
 
@@ -203,14 +203,22 @@ def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, i
     return low.reshape(tuple(shape) if q.ndim == 0 else (q.shape[0], *shape))
 
 
-@op("quantile", out="quantile() out tensor must be same dtype as the input tensor", grad_name="SqueezeBackward4")
+def _at_a_rank(input: Any, q: Any, dim: Any, keepdim: bool, interpolation: str) -> dict[str, str] | None:
+    """Only between two ranks does the result change with ``q``."""
+    return None if interpolation == "linear" else {"q": NOTHING}
+
+
+_SAME_DTYPE = "quantile() out tensor must be same dtype as the input tensor"
+
+
+@op("quantile", out=_SAME_DTYPE, grad_name="SqueezeBackward4", shortcut=_at_a_rank)
 @vetted(_check_share("quantile"))
 def quantile(input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Array:
     """The value below which the fraction ``q`` lies, along ``dim`` or of everything; NaN if there is any."""
     return _quantile("quantile", input, q, dim, keepdim, interpolation)
 
 
-@op("nanquantile", out="quantile() out tensor must be same dtype as the input tensor", grad_name="SqueezeBackward4")
+@op("nanquantile", out=_SAME_DTYPE, grad_name="SqueezeBackward4", shortcut=_at_a_rank)
 @vetted(_check_share("nanquantile"))
 def nanquantile(
     input: Array, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
