@@ -10,7 +10,7 @@ from jax import lax
 
 from torchlike._src.operators.distance import distance
 from torchlike._src.operators.loss import Flag, check_reduction, reduced, reduction_of, require_broadcast
-from torchlike._src.operators.nn_checks import floated, require_floating, rounded, scalar_type, sizes
+from torchlike._src.operators.nn_checks import floated, opmath, require_floating, rounded, scalar_type, sizes
 from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import checked
 
@@ -221,13 +221,15 @@ def multilabel_soft_margin_loss(
     """The mean over classes of the binary cross entropy of ``sigmoid(input)``; ``weight`` has shape ``(C,)``."""
     reduction = reduction_of(size_average, reduce, reduction)
     require_broadcast(target, input)
-    zero = jnp.zeros((), input.dtype)
-    loss = target * jnp.logaddexp(-input, zero) + (1 - target) * jnp.logaddexp(input, zero)
-    if weight is not None:
-        loss = loss * weight
+    given = [input, target] if weight is None else [input, target, weight]
+    wide, wanted, *weights = map(opmath, given)
+    zero = jnp.zeros((), wide.dtype)
+    loss = wanted * jnp.logaddexp(-wide, zero) + (1 - wanted) * jnp.logaddexp(wide, zero)
+    for w in weights:
+        loss = loss * w
     loss = jnp.sum(loss, -1) / input.shape[-1]
     check_reduction(reduction)
-    return reduced(loss, reduction)
+    return reduced(loss, reduction).astype(jnp.result_type(*given))
 
 
 def _check_classes(input: Any, target: Any, *_: Any) -> None:
