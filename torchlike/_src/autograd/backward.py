@@ -355,27 +355,23 @@ def _supposed(trie: Any, places: list[int], structs: tuple[list[Any], list[Any]]
     ]
 
 
-_vjp_kernels: dict[Any, Kernel] = {}
-_known_paths: dict[Any, tuple[int, ...]] = {}
-
-
 def _differentiable_backward(node: GradNode, cotangents: list[Any], create_graph: bool) -> Sequence[Any]:
     """A node's backward as an op of its inputs and the cotangents; inputs that it does not depend on are constants."""
     trie = node.trie
     assert trie is not None
     call, mask = trie.call, trie.mask
     given = tuple([ct is not None for ct in cotangents])
-    key = (call, mask, given)
-    kernel = _vjp_kernels.get(key)
+    key = (mask, given)
+    kernel = call.derived.get(key)
     if kernel is None:
-        kernel = _vjp_kernels[key] = _vjp_kernel(call, mask, given, node.grad_name)
+        kernel = call.derived[key] = _vjp_kernel(call, mask, given, node.grad_name)
     some = [as_tensor(ct, create_graph) for ct in cotangents if ct is not None]
     numbers = tuple(node.numbers or ())
     read = node.avals if node.values is None else node.values
     known = (*key, trie.outs, tuple([v if node.values is None else v.aval for v in read]))
-    paths = _known_paths.get(known)
+    paths = call.derived.get(known)
     if paths is None:
-        paths = _known_paths[known] = _paths(trie, kernel, read, some, numbers, node.without)
+        paths = call.derived[known] = _paths(trie, kernel, read, some, numbers, node.without)
     needed = 0
     for path in paths:
         needed |= path

@@ -29,7 +29,7 @@ class Call:
     serves every place where it is recorded.
     """
 
-    __slots__ = ("jit", "kernel", "pullbacks", "shapes", "template")
+    __slots__ = ("derived", "jit", "kernel", "pullbacks", "shapes", "template")
 
     _all: ClassVar[dict[Hashable, Any]] = {}
 
@@ -39,6 +39,7 @@ class Call:
             found = cls._all[kernel, key] = super().__new__(cls)
             found.kernel, found.template = kernel, template
             found.shapes, found.pullbacks = {}, {}
+            found.derived = {}  # what autograd makes of it
             found.jit = jax.jit(found.__call__)
         return found
 

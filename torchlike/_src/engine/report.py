@@ -144,8 +144,14 @@ def loaded() -> None:
     current.loaded += 1
 
 
+#: Executables that this process has made.
+executables = 0
+
+
 def _listen(event: str, seconds: float, **_: Any) -> None:
+    global executables
     if event == "/jax/core/compile/backend_compile_duration":
+        executables += 1
         current.compilations += 1
         current.compile_seconds += seconds
     elif event in ("/jax/core/compile/jaxpr_trace_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration"):

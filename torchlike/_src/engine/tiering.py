@@ -7,6 +7,8 @@ from typing import Any
 MAX_VALUES = 20_000
 #: Nodes in the trie before it is thrown away: code that never repeats must not fill the memory.
 MAX_NODES = 100_000
+#: Executables after which it is looked whether the process can hold more.
+LOOK_EVERY = 500
 #: So many whole programs in a row that nobody asked for again: this code does not repeat.
 PATIENCE = 6
 

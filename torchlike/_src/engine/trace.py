@@ -85,16 +85,28 @@ class Trie:
         self.roots: dict[Any, Node] = {}
         self.nodes = 0
         self.config: tuple[Any, ...] = ()
+        self.next_look = tiering.LOOK_EVERY
 
     def root(self) -> Node:
-        if self.nodes > tiering.MAX_NODES:  # code that never repeats must not fill the memory
-            self.roots.clear()
-            Call.forget()
-            self.nodes = 0
+        if self.nodes > tiering.MAX_NODES or self._overflows():
+            self.forget()
         found = self.roots.get(self.config)
         if found is None:
             found = self.roots[self.config] = Node(None, self.config)
         return found
+
+    def _overflows(self) -> bool:
+        if report.executables < self.next_look:
+            return False
+        self.next_look = report.executables + tiering.LOOK_EVERY
+        return memory.mappings_run_out()
+
+    def forget(self) -> None:
+        """Drop every program: code that never repeats must not fill the memory. What is needed again is compiled again."""
+        self.roots.clear()
+        Call.forget()
+        jax.clear_caches()
+        self.nodes = 0
 
 
 trie = Trie()
