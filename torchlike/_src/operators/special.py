@@ -121,7 +121,9 @@ def _derivative_of_digamma(n: int, x: Array) -> Array:
     if n == 1:  # by reflection, where the zeta function is not defined
         mirrored = jnp.where(x < 0.5, 1 - x, x)
         value = jsp.zeta(np.asarray(2, x.dtype), mirrored)
-        sine = jnp.sin(np.asarray(np.pi, x.dtype) * (x - jnp.round(x)))  # first reduced, or the product is rounded away
+        phase = x - jnp.round(x)  # first reduced, or the product is rounded away
+        # At the poles themselves torch gives what the rounded product makes of them: large, not infinite.
+        sine = jnp.sin(np.asarray(np.pi, x.dtype) * jnp.where(phase == 0, x, phase))
         return jnp.where(x < 0.5, (np.asarray(np.pi, x.dtype) / sine) ** 2 - value, value)
     # XLA's zeta is for positive arguments: the terms before are added by hand, as far down as -32.
     below = x < 1
