@@ -18,7 +18,8 @@ from torchlike._src.engine.value import CPU, Aval, Borrowed, Value, aval
 from torchlike._src.operators.promotion import cpp_name
 from torchlike._src.operators.registry import name_tensor_class
 from torchlike._src.tensor import devices, dtypes
-from torchlike._src.tensor.strides import contiguous_strides, is_dense
+from torchlike._src.tensor.overlap import overlaps_in_part, resolved_first
+from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import RemovableHandle, plain_name
 
 _addresses = itertools.count(1)
@@ -285,7 +286,7 @@ class Tensor:
                 if s == 0 and n > 1:
                     raise RuntimeError(_OVERLAP.format("more than one element of the written-to tensor refers"))
         for t in others:
-            if isinstance(t, Tensor) and t._storage is self._storage and t is not self and _overlaps_in_part(self, t):
+            if isinstance(t, Tensor) and t._storage is self._storage and t is not self and overlaps_in_part(self, t):
                 if not (resolved and resolved_first(self, t)):
                     self._refuse_overlap()
 
@@ -868,40 +869,6 @@ def view_refused(view: Tensor, what: str) -> str:
     else:
         start = f"Output {view._output} of {plain_name(view._node)} is a view and {what} modified inplace."
     return f"{start} {_WHY[view._made]}"  # type: ignore[index]
-
-
-def resolved_first(a: Tensor, b: Tensor) -> bool:
-    """Whether one of two tensors on a storage is a conjugate or a negative: torch copies it, so that nothing overlaps."""
-    return any(t._chain is not None and (t.is_conj() or t.is_neg()) for t in (a, b))  # type: ignore[attr-defined]
-
-
-def overlaps(a: Tensor, b: Tensor) -> bool:
-    """Whether two dense tensors on a storage share elements; False where strides make it hard to say."""
-    if resolved_first(a, b):
-        return False
-    return (a is b and a._aval().size > 0) or _shows_the_same(a, b) or _overlaps_in_part(a, b)
-
-
-def _shows_the_same(a: Tensor, b: Tensor) -> bool:
-    n, m = a._aval(), b._aval()
-    same = a.storage_offset() == b.storage_offset() and n.shape == m.shape and a.stride() == b.stride()
-    return same and n.size > 0 and is_dense(n.shape, a.stride())
-
-
-def _overlaps_in_part(a: Tensor, b: Tensor) -> bool:
-    """Whether two dense tensors on a storage share some, but not all elements; False where strides make it hard to say."""
-    n, m = a._aval(), b._aval()
-    if not n.size or not m.size:
-        return False
-    if a.storage_offset() == b.storage_offset() and n.shape == m.shape and a.stride() == b.stride():
-        return False
-    if not (is_dense(n.shape, a.stride()) and is_dense(m.shape, b.stride())):
-        return False
-    start, other = a.storage_offset() * n.dtype.itemsize, b.storage_offset() * m.dtype.itemsize
-    end, other_end = start + n.size * n.dtype.itemsize, other + m.size * m.dtype.itemsize
-    if (start, end) == (other, other_end):
-        return a.stride() != b.stride()
-    return start < other_end and other < end
 
 
 def move_retained(t: Tensor, node: Any, number: int) -> None:

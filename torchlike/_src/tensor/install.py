@@ -18,8 +18,9 @@ from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, Op, Out, anonymous
 from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes, other_dtype
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Tensor, levels, overlaps, resolved_first
+from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.dispatch import Kernel, recasts, record, saved, saved_places
+from torchlike._src.tensor.overlap import overlaps, resolved_first
 
 _REFLECTED = {
     f"__r{n}__"
