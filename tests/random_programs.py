@@ -1,4 +1,4 @@
-"""Random programs over tensors, views and writes: how they are drawn, and run in two libraries side by side.
+"""Random programs over tensors, views and writes: how they are drawn; `side_by_side` runs them in two libraries.
 
 A program is a list of lines of Python about ``torch`` and tensors ``t0``, ``t1``, ...; one that fails is printed, and can be
 pasted into a file as it is. It is drawn while real torch runs it, since what makes sense next depends on shapes, dtypes and
@@ -6,29 +6,20 @@ values; about one line in twenty makes no sense on purpose, so that exceptions a
 """
 
 import math
-import re
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from tests import differential
+from tests.side_by_side import Side, floats, refused, rounded_bits, too_large
 from torchlike._src.tensor.strides import is_dense
-from torchlike.testing.conformance.bridge import name_of, to_numpy
+from torchlike.testing.conformance.bridge import name_of
 
 #: Few shapes, dtypes and numbers, so that the programs of single ops are soon compiled, and found again.
 SHAPES = [(), (1,), (3,), (4,), (6,), (2, 3), (3, 4), (4, 4), (1, 4), (3, 1), (2, 3, 4), (2, 2, 3), (0,), (2, 0)]
 DTYPES = ["float32"] * 5 + ["int64", "int32", "uint8", "bool", "float64", "float16", "complex64"]
 NUMBERS = [0, 1, 2, -1, 3]
-#: (rtol, atol) as `torch.testing.assert_close`; atol grows with the largest number that the program has seen.
-TOLERANCES = {
-    "float64": (1e-7, 1e-7), "float32": (1.3e-6, 1e-5), "complex64": (1.3e-6, 1e-5), "float16": (1e-3, 1e-3),
-}  # fmt: skip
-#: Results with larger numbers are not used any more: their rounding errors would be the only thing compared.
-LARGE = 1e4
-_NAME = re.compile(r"t\d+")
 
 
 class Draw:
@@ -293,10 +284,6 @@ VIEWS: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
 # Writes
 
 
-def _floats(t: torch.Tensor) -> bool:
-    return t.is_floating_point() or t.is_complex()
-
-
 def _rows(d: Draw, t: torch.Tensor, n: int, size: int) -> str:
     return d.literal((n,), "int64", high=max(size, 1))
 
@@ -397,7 +384,7 @@ def _put_in_place(d: Draw, name: str, t: torch.Tensor) -> str | None:
 
 def _castable(source: torch.Tensor, dtype: torch.dtype) -> bool:
     """Whether a cast is defined: C++ leaves open what becomes of floats that an integer type cannot hold."""
-    if dtype.is_floating_point or dtype.is_complex or not _floats(source):
+    if dtype.is_floating_point or dtype.is_complex or not floats(source):
         return True
     if source.requires_grad:  # an integer tensor with a history: torch half believes in it
         return False
@@ -421,7 +408,7 @@ def _addmm(d: Draw, name: str, t: torch.Tensor) -> str | None:
 
 def _compare(d: Draw, name: str, t: torch.Tensor) -> str | None:
     other = d.operand(t)
-    if other in d.env and d.env[other].requires_grad and not _floats(t):  # torch gives an integer tensor a history then
+    if other in d.env and d.env[other].requires_grad and not floats(t):  # torch gives an integer tensor a history then
         return None
     return f"{name}.{d.pick(['eq_', 'lt_', 'logical_and_'])}({other})"
 
@@ -447,7 +434,7 @@ def _arithmetic(method: str) -> Callable[[Draw, str, torch.Tensor], str | None]:
         if (method == "floor_divide_" and t.requires_grad) or (method == "sub_" and t.dtype == torch.bool):
             return None
         if "div" in method or "remainder" in method:
-            other = d.pick(["2", "4", "0.5" if _floats(t) else "3"])
+            other = d.pick(["2", "4", "0.5" if floats(t) else "3"])
         return f"{name}.{method}({other})"
 
     return made
@@ -483,7 +470,7 @@ WRITES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     _scatter,
     lambda d, n, t: f"{n}.clamp_({d.pick(['-1', '0', 'min=0'])}, {d.pick(['max=2', 'max=1'])})" if t.dtype != torch.bool else None,
     lambda d, n, t: f"{n}.{d.pick(['neg_', 'square_', 'sign_', 'relu_' if t.is_complex() else 'abs_'])}()",
-    lambda d, n, t: f"{n}.{d.pick(['sin_', 'tanh_', 'sigmoid_', 'cos_'])}()" if _floats(t) or d.chance(20) else None,
+    lambda d, n, t: f"{n}.{d.pick(['sin_', 'tanh_', 'sigmoid_', 'cos_'])}()" if floats(t) or d.chance(20) else None,
     lambda d, n, t: f"{n}.{d.pick(['relu_', 'logical_not_', 'bitwise_not_'])}()",
     lambda d, n, t: f"{n}.lerp_({d.like(t, 100)}, 0.5)",
     lambda d, n, t: f"{n}.addcmul_({d.like(t)}, {d.like(t)}, value=2)",
@@ -679,7 +666,7 @@ VALUES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"{n}.sort({d.dim(t)}).values" if not t.is_complex() else None,
     lambda d, n, t: f"{n}.topk(1, {d.dim(t)}).values" if t.numel() and not t.is_complex() else None,
     lambda d, n, t: f"{n}.{d.pick(['norm', 'std', 'var'])}()" if t.is_floating_point() and t.numel() > 1 and t.dtype != torch.float16 else None,
-    lambda d, n, t: f"{n}.clone().detach().requires_grad_()" if _floats(t) else None,
+    lambda d, n, t: f"{n}.clone().detach().requires_grad_()" if floats(t) else None,
     lambda d, n, t: f"{n}.expand_as({d.like(t, 100)})",
     lambda d, n, t: f"{n}.double()" if not t.is_complex() else None,
     lambda d, n, t: f"{n}.roll({d.pick([1, -1])}, {d.dim(t)})",
@@ -731,7 +718,7 @@ GRADS: list[Callable[[Draw], str | None]] = [
     _backward,
     _backward,
     lambda d: (n := d.tensor(lambda t: t.grad_fn is not None)) and f"{n}.retain_grad()",
-    lambda d: (n := d.tensor(lambda t: t.grad_fn is None and _floats(t) and not t._is_view())) and f"{n}.requires_grad_()",
+    lambda d: (n := d.tensor(lambda t: t.grad_fn is None and floats(t) and not t._is_view())) and f"{n}.requires_grad_()",
     lambda d: (n := d.tensor(lambda t: t.grad_fn is not None)) and f"{n}.requires_grad_({d.pick(['True', 'False'])})",
     lambda d: (n := d.tensor(lambda t: not t._is_view() or d.chance(5))) and f"{n}.detach_()",
     lambda d: (n := d.tensor(lambda t: t.requires_grad and t.numel() > 0)) and f"{n}.backward(torch.ones_like({n}))",
@@ -741,191 +728,6 @@ GRADS: list[Callable[[Draw], str | None]] = [
     lambda d: (n := d.tensor(lambda t: t.is_leaf and t.grad is not None)) and f"{n}.grad = None",
     lambda d: (n := d.tensor(lambda t: t.requires_grad and t.is_leaf)) and f"with torch.no_grad(): {n} -= {d.like(d.env[n], 100) or 1}",
 ]  # fmt: skip
-
-
-# Running
-
-
-class Side:
-    """A program as it runs in one library."""
-
-    def __init__(self, library: Any) -> None:
-        self.library = library
-        self.env: dict[str, Any] = {"torch": library}
-        self.twice = False
-
-    def run(self, line: str) -> tuple[str, str] | None:
-        """Type and first line of the exception that a line of the program raises."""
-        self.twice |= "create_graph" in line
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                exec(compile(line, line, "exec"), self.env)
-            except Exception as error:  # the very thing under test
-                self.error = error
-                return type(error).__name__, differential._first_line(error)
-        return None
-
-    def tensors(self) -> dict[str, Any]:
-        return {k: v for k, v in self.env.items() if _NAME.fullmatch(k)}
-
-
-def _asked(question: Callable[[], Any]) -> Any:
-    try:
-        return question()
-    except Exception as error:
-        return type(error).__name__, differential._first_line(error)
-
-
-def facts(t: Any) -> dict[str, Any]:
-    """What can be asked about a tensor without reading it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return {
-            "dtype": _asked(lambda: name_of(t.dtype)),
-            "shape": _asked(lambda: tuple(t.shape)),
-            # A stride along a dimension of size 1 addresses nothing.
-            "stride": _asked(lambda: [s for s, n in zip(t.stride(), t.shape, strict=True) if n > 1] if t.numel() > 1 else None),
-            # Where nothing begins depends on such strides.
-            "storage_offset": _asked(lambda: t.storage_offset() if t.numel() else None),
-            "grad_fn": _asked(lambda: t.grad_fn and t.grad_fn.name()),
-            "requires_grad": _asked(lambda: t.requires_grad),
-            "is_leaf": _asked(lambda: t.is_leaf),
-            "_version": _asked(lambda: t._version),
-            "_is_view": _asked(t._is_view),
-            "output_nr": _asked(lambda: t.output_nr),
-            "retains_grad": _asked(lambda: t.retains_grad),
-            "is_conj": _asked(t.is_conj),
-            "has grad": _asked(lambda: t.grad is not None),
-        }
-
-
-class Comparison:
-    """What the two sides disagree about after a line.
-
-    Args:
-        shared: read tensors by ``numpy()``, which lets NumPy share their memory from then on.
-    """
-
-    def __init__(self, shared: bool = False) -> None:
-        self.scale = 1.0
-        self.shared = shared
-
-    def facts(self, theirs: Side, ours: Side) -> str | None:
-        without = refused(theirs)
-        for name, t in theirs.tensors().items():
-            if name in without:
-                continue
-            a, b = facts(t), facts(ours.env[name])
-            for key in a:
-                if a[key] != b[key]:
-                    return f"{name}.{key}: expected {a[key]}, got {b[key]}"
-        return None
-
-    def values(self, theirs: Side, ours: Side) -> str | None:
-        unsure = rounded_bits(theirs)
-        for name, t in theirs.tensors().items():
-            found = None if name in unsure else self._value(t, ours.env[name], ours.library)
-            if found:
-                return f"{name}: {found}"
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                grads = t.grad, ours.env[name].grad
-            if grads[0] is not None:
-                if tuple(grads[0].shape) != tuple(grads[1].shape) or facts(grads[0])["stride"] != facts(grads[1])["stride"]:
-                    wanted, got = [(tuple(g.shape), g.stride()) for g in grads]
-                    return f"{name}.grad: expected shape and stride {wanted}, got {got}"
-                found = self._value(*grads, ours.library)
-                if found:
-                    return f"{name}.grad: {found}"
-        return None
-
-    def _value(self, theirs: Any, ours: Any, library: Any) -> str | None:
-        a = to_numpy(theirs)
-        try:
-            ours = ours.detach()
-            b = to_numpy(ours if self.shared and not ours.is_conj() else ours.clone(), library)
-        except Exception as error:
-            return f"cannot be read: {type(error).__name__}: {error}"
-        rtol, atol = TOLERANCES.get(name_of(theirs.dtype), (0.0, 0.0))
-        if not rtol:
-            same = a == b
-        else:
-            with np.errstate(all="ignore"):
-                wide = np.complex128 if a.dtype.kind == "c" else np.float64
-                a, b = a.astype(wide), b.astype(wide)
-                self.scale = max(self.scale, float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0)))
-                same = np.isclose(b, a, rtol=rtol, atol=atol * self.scale, equal_nan=True)
-        return None if np.all(same) else f"expected {a.tolist()}, got {b.tolist()}"
-
-
-def refused(side: Side) -> list[str]:
-    """Views whose history torch refuses to tell from now on, since their base was written to."""
-    return [name for name, t in side.tensors().items() if isinstance(_asked(lambda t=t: t.grad_fn), tuple)]
-
-
-def too_large(side: Side) -> list[str]:
-    """Tensors whose numbers have grown so much that rounding errors, or overflow, would decide all that follows."""
-    found = []
-    for name, t in side.tensors().items():
-        with torch.no_grad():
-            a = t.detach()
-            if a.numel() and (a.dtype in (torch.int32, torch.int64) or _floats(a)):
-                a = a.abs().to(torch.float64) if not a.is_complex() else torch.view_as_real(a.resolve_conj()).abs().double()
-                if not bool((a <= LARGE).all()):
-                    found.append(name)
-    return found
-
-
-def rounded_bits(side: Side) -> list[str]:
-    """Integers that are the bits of floats which were rounded: an ulp more or less is another number."""
-    found = []
-    for name, t in side.tensors().items():
-        base = t._base
-        if base is None or t.is_floating_point() or t.is_complex() or not _floats(base):
-            continue
-        with torch.no_grad():
-            parts = torch.view_as_real(base.detach().resolve_conj()) if base.is_complex() else base.detach()
-            if not bool((parts * 16 == (parts * 16).round()).all()):
-                found.append(name)
-    return found
-
-
-def run_lines(
-    lines: list[str], library: Any, *, each: bool, shared: bool = False, prepare: Callable[[Side], None] | None = None
-) -> str | None:
-    """Run a program in torch and in a library; the first difference, or None.
-
-    Args:
-        lines: the program.
-        library: the one under test.
-        each: compare values after each line; else only at the end, so that everything is recorded.
-        shared: see `Comparison`.
-        prepare: called with our side after each line.
-    """
-    theirs, ours, comparison = Side(torch), Side(library), Comparison(shared)
-    for k, line in enumerate(lines):
-        found = step(line, theirs, ours, comparison, values=each or k == len(lines) - 1, prepare=prepare)
-        if found:
-            return f"{line}\n  {found}"
-    return None
-
-
-def step(
-    line: str, theirs: Side, ours: Side, comparison: Comparison, *, values: bool, prepare: Callable[[Side], None] | None = None
-) -> str | None:  # fmt: skip
-    """Run one line on both sides; the first difference that can be seen after it."""
-    expected, got = theirs.run(line), ours.run(line)
-    if prepare is not None:
-        prepare(ours)
-    if theirs.twice and expected and got is None and "modified by an inplace operation" in expected[1]:
-        return None  # what a backward that has a gradient saved is not watched: its values stay as they were
-    if expected != got:
-        return f"expected {expected}, got {got}"
-    if expected and "backward(" in line:
-        return None  # the program ends here: which gradients have arrived is an accident
-    found = comparison.facts(theirs, ours)
-    return found or (comparison.values(theirs, ours) if values else None)
 
 
 def draw_program(roll: Callable[[int], int], length: int) -> list[str]:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
 
 from tests.differential import library
-from tests.random_programs import Side, draw_program, run_lines
+from tests.random_programs import draw_program
+from tests.side_by_side import Side, run_lines
 from torchlike._src.engine import host
 from torchlike._src.engine.value import CPU
 

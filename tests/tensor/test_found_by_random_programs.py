@@ -555,6 +555,20 @@ def a_view_made_without_grad_may_ask_for_it(torch):
     return view.grad
 
 
+@FOUND
+def a_view_of_what_was_detached_ends_at_the_next_write(torch):
+    found = []
+    for write in (lambda a, v: a.mul_(2), lambda a, v: v.detach().mul_(2), lambda a, v: a.detach().zero_(), lambda a, v: None):
+        x = _leaf(torch, 4)
+        a = x * 1
+        v = a[1:3]
+        a.detach_()
+        write(a, v)
+        v.sum().backward()
+        found += [x.grad, a, v, *_facts(a, v)]
+    return found
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

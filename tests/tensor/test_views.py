@@ -215,6 +215,7 @@ REFUSED = {
     "view_as_complex of ints": lambda torch: torch.view_as_complex(torch.ones(2, dtype=torch.int64)),
     "view_as_complex of a 0-d tensor": lambda torch: torch.view_as_complex(torch.ones(())),
     "view_as_complex of a wrong stride": lambda torch: torch.view_as_complex(torch.ones(2, 3).t()),
+    "view_as_complex of an odd offset": lambda torch: torch.view_as_complex(torch.ones(4)[1:3]),
     "broadcast_to that does not fit": lambda torch: torch.zeros(2, 3).broadcast_to((2, 2)),
     "broadcast_tensors": lambda torch: [list(t.shape) for t in torch.broadcast_tensors(torch.zeros(2, 1), torch.zeros(3))],
     "broadcast_tensors that do not fit": lambda torch: torch.broadcast_tensors(torch.zeros(2), torch.zeros(3)),

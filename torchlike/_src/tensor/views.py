@@ -534,6 +534,12 @@ def flows(view: Tensor) -> bool:
     return base is not None and base._requires_grad and view._made not in ("no_grad", "inference", "function")
 
 
+def cut_off(view: Tensor) -> bool:
+    """Whether a view has a history still that its base has lost (`detach_`): the next write ends that of the view, too."""
+    base = view._base_tensor
+    return base is not None and not base._requires_grad and view._made is None and view._node is not None
+
+
 def lost(view: Tensor) -> bool:
     """Whether torch cannot say any more what the history of a view is, since its base was written to."""
     base = view._base_tensor
@@ -603,7 +609,8 @@ def refresh(view: Tensor) -> None:
     """Read a view anew after its storage was written to; its history is that of the base now."""
     storage, chain, base = view._storage, view._chain, view._base_tensor
     assert chain is not None
-    flowing = flows(view)
+    cut = cut_off(view)
+    flowing = cut or flows(view)
     if storage.__class__ is SharedStorage and (not flowing or view._seen == storage.writes):
         array = storage.exported
         for op, args in chain:  # never recorded: the op that reads the view may have been recorded in part
@@ -618,6 +625,9 @@ def refresh(view: Tensor) -> None:
     unsure = lost(view)
     renewed = flowing and version != view._born and not unsure  # else the write was one that autograd does not see
     above, places = junction(view, base) if renewed else (0, None)  # type: ignore[arg-type]
+    if renewed and cut:
+        base = alias(base, Tensor.__new__(Tensor))  # type: ignore[arg-type]
+        require_nothing(base)
     rec.grad = False
     try:
         t = base if renewed and places is None else whole(storage)
