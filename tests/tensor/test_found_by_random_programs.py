@@ -569,6 +569,26 @@ def a_view_of_what_was_detached_ends_at_the_next_write(torch):
     return found
 
 
+@FOUND
+def a_view_made_without_grad_is_a_leaf_that_nothing_reaches(torch):
+    found = []
+    for part in (lambda t: t.chunk(2)[0], lambda t: t[:2], lambda t: t.unbind()[0]):
+        leaf = _leaf(torch, 4)
+        with torch.no_grad():
+            view = part(leaf)
+        edges = [node for node, _ in (view * 2).grad_fn.next_functions]
+        try:
+            view.sum().backward()
+            view.backward(torch.ones_like(view))
+        except RuntimeError as error:
+            found.append(str(error))
+        found += [*_facts(view), edges, leaf.grad, view.grad]
+        view.requires_grad_()
+        view.backward(torch.ones_like(view))
+        found.append(view.grad)
+    return found
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

@@ -24,7 +24,7 @@ from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.devices import device_of
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.strides import is_dense
-from torchlike._src.tensor.tape import AccumulateGrad, GradNode, accumulator
+from torchlike._src.tensor.tape import AccumulateGrad, GradNode, accumulator, goes_nowhere
 
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
@@ -71,7 +71,7 @@ def _started(roots: Sequence[Tensor], given: Sequence[Any], create_graph: bool) 
     needless = {id(r) for r, g in zip(roots, given, strict=True) if g is None and not r.requires_grad}
     started = [initial_gradient(r, g, create_graph) for r, g in zip(roots, given, strict=True) if id(r) not in needless]
     for i, r in enumerate(roots):
-        if not r.requires_grad or (r._made in ("no_grad", "inference") and r._leaf is not None and r._node is None):
+        if not r.requires_grad or goes_nowhere(r):
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
     return started
 

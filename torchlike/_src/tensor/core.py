@@ -173,7 +173,8 @@ class Tensor:
     _inference = False
     _detached = -1  # where on the tape `detach_` cut its history
     _output = 0  # its place among several views that one function returned
-    _made: str | None = None  # why a view must not be written to with history: "no_grad", "inference", "multi", "function"
+    #: Why a view must not be written to with history: "no_grad", "inference", "multi", "function". "nothing": see `goes_nowhere`.
+    _made: str | None = None
     name: str | None = None
     names: Any = None
     _layout: Any = None  # None: strided
@@ -437,8 +438,7 @@ class Tensor:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         if requires_grad and not self._requires_grad:
             self._storage.writes += 1  # views that were made before look at their history once more
-        if self._made == "no_grad":  # its gradient comes to itself from now on
-            self._leaf = None
+        self._leaf = None  # if its gradient went nowhere, it comes to itself from now on
         self._requires_grad = bool(requires_grad)
         return self
 

@@ -37,6 +37,11 @@ def edge_of(t: Any) -> tuple[Any, int]:
     return (t if t._leaf is None else t._leaf), -1
 
 
+def goes_nowhere(t: Any) -> bool:
+    """Whether the gradient of what says that it requires grad is dropped; see `views.require_nothing`."""
+    return t._node is None and t._leaf is not None and t._leaf._made == "nothing"
+
+
 class Result(weakref.ref):
     """A result that its own node saves, held weakly."""
 
@@ -195,7 +200,7 @@ class GradNode:
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        edges = [(accumulator(n), 0) if k < 0 else (n, k) for n, k in self.edges]
+        edges = [(n, k) if k >= 0 else (None if n._made == "nothing" else accumulator(n), 0) for n, k in self.edges]
         return tuple([(None, 0) if i is None else edges[i] for i in self.inputs()])
 
     def register_hook(self, fn: Callable[..., Any]) -> "RemovableHandle":

@@ -518,7 +518,7 @@ def require_nothing(view: Tensor) -> None:
     """Let a view without a history of its own say that it requires grad, as its base does; its gradient goes nowhere."""
     view._requires_grad = True
     view._leaf = alias(view, Tensor.__new__(Tensor))
-    view._leaf._requires_grad = True
+    view._leaf._requires_grad, view._leaf._made = True, "nothing"
 
 
 def several(views: Sequence[Tensor]) -> tuple[Tensor, ...]:
