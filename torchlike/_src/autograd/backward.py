@@ -271,6 +271,8 @@ def backward_of(node: GradNode, cotangents: list[Any], create_graph: bool) -> Se
         node.region.recompute()
     if node.trie is None:
         return node.apply(cotangents, create_graph)  # type: ignore[attr-defined]
+    if node.grad_name == "NotImplemented":  # at once, not when the program is traced
+        raise RuntimeError(f"derivative for aten::{node.trie.call.kernel.name} is not implemented")
     if node.values is None and not saves_nothing(node):
         raise RuntimeError(FREED)
     if node.saved:
@@ -296,7 +298,8 @@ def saves_nothing(node: GradNode) -> bool:
     if not kernel.saves_known or kernel.saves_results or kernel.keeps_more:
         return False
     places, mask = _places(node.trie.call), node.trie.mask
-    return not any(needs is None or any(places[k] & mask for k in needs) for _, needs in kernel.saves)
+    kept = [needs for i, needs in kernel.saves if places[i] or i not in kernel.saves_no_number]
+    return not any(needs is None or any(places[k] & mask for k in needs) for needs in kept)
 
 
 def _places(call: Call) -> list[int]:

@@ -156,7 +156,7 @@ def _check_celu(input: Any, alpha: Any = 1.0) -> None:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
 
 
-@op("celu", inplace=True, method=False, saves=("input",), grad_name="EluBackward0")
+@op("celu", inplace=True, method=False, saves=("input",))
 @vetted(_check_celu)
 def celu(input: Array, alpha: Number = 1.0) -> Array:
     """``max(0, x) + min(0, alpha * (exp(x / alpha) - 1))``.
@@ -411,6 +411,7 @@ def glu(input: Array, dim: int = -1) -> Array:
     "_C._nn.log_sigmoid",
     out="expected scalar type {Made} but found {Given}",
     saves=("input",),
+    layout=None,
     grad_name="LogSigmoidBackward0",
 )
 def logsigmoid(input: Array) -> Array:

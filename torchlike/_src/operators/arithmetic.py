@@ -21,6 +21,7 @@ from torchlike._src.operators.support import (
     on_host,
     operands,
     other_dtype,
+    overload,
     refuse,
     underivable,
     vetted,
@@ -89,7 +90,7 @@ def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
     return _combined(jnp.subtract, input, other, alpha, -1)
 
 
-@op("rsub", method=False, grad_name="RsubBackward1", saves=())
+@op("rsub", method=False, grad_name=overload("Rsub", 0, other=1), saves=())
 def rsub(input: Array, other: Operand, *, alpha: Number = 1) -> Array:
     """``other - alpha * input``."""
     return sub(other, input, alpha=alpha)
@@ -255,7 +256,7 @@ def _host_floor_divide(input: Any, other: Any) -> Any:
 
 @op(
     "floor_divide", promote="common", inplace=True, out=True, operators=("__floordiv__", "__rfloordiv__", "__ifloordiv__"),
-    host=_host_floor_divide, grad_name="torch::autograd::NotImplemented",
+    host=_host_floor_divide, grad_name="NotImplemented",
 )  # fmt: skip
 @checked(_check_divisor)
 def floor_divide(input: Operand, other: Operand) -> Array:
@@ -289,7 +290,7 @@ def _host_remainder(input: Any, other: Any) -> Any:
 
 @op(
     "remainder", promote="common", inplace=True, out=True, operators=("__mod__", "__rmod__", "__imod__"),
-    host=_host_division(_host_remainder), saves=("input:other", "other:other"),
+    host=_host_division(_host_remainder), saves=("input:other", "other:other"), grad_name=overload("Remainder", 1, other=0),
 )  # fmt: skip
 @checked(_check_divisor)
 def remainder(input: Operand, other: Operand) -> Array:
@@ -301,7 +302,7 @@ def remainder(input: Operand, other: Operand) -> Array:
 
 @op(
     "fmod", promote="common", inplace=True, out=True, saves=("input:other", "other:other"), host=_host_division(np.fmod),
-    grad_name=lambda bound: "FmodBackward0" if is_number(bound["other"]) else "FmodBackward1",
+    grad_name=overload("Fmod", 1, other=0),
 )  # fmt: skip
 @checked(_check_divisor)
 def fmod(input: Array, other: Operand) -> Array:
@@ -480,8 +481,8 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1) 
 
 
 @op(
-    "lerp", inplace=True, out=True, saves=("input:weight", "end:weight", "weight:input,end"),
-    grad_name=lambda bound: "LerpBackward0" if is_number(bound["weight"]) else "LerpBackward1",
+    "lerp", inplace=True, out=True, saves=("input:weight", "end:weight", "weight?:input,end"),
+    grad_name=overload("Lerp", 1, weight=0),
 )  # fmt: skip
 def lerp(input: Array, end: Array, weight: Operand) -> Array:
     """``input + weight * (end - input)``, exact at both ends."""

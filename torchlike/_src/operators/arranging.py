@@ -172,7 +172,7 @@ def _check_writable(src: Array, place: tuple[int, ...]) -> None:
         )
 
 
-@op("select_scatter", saves=())
+@op("select_scatter", saves=(), layout="first")
 def select_scatter(input: Array, src: Array, dim: int, index: int) -> Array:
     """A copy of ``input`` with ``src`` at ``index`` of ``dim``."""
     axis = normalize_dim(dim, input.ndim)
@@ -184,7 +184,7 @@ def select_scatter(input: Array, src: Array, dim: int, index: int) -> Array:
     return input.at[at].set(src.astype(input.dtype))
 
 
-@op("slice_scatter", out=EXACT, saves=())
+@op("slice_scatter", out=EXACT, saves=(), layout="first")
 def slice_scatter(
     input: Array, src: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Array:
@@ -195,7 +195,7 @@ def slice_scatter(
     return input.at[(slice(None),) * axis + (slice(start, end, step),)].set(src.astype(input.dtype))
 
 
-@op("diagonal_scatter", saves=())
+@op("diagonal_scatter", saves=(), layout="first")
 def diagonal_scatter(input: Array, src: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """A copy of ``input`` with ``src`` on a diagonal."""
     a, b = normalize_dim(dim1, input.ndim), normalize_dim(dim2, input.ndim)

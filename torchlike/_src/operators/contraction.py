@@ -29,7 +29,27 @@ def einsum(equation: Any, *operands: Any) -> Any:
         equation, operands = _from_lists(items)
     elif len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = tuple(operands[0])
-    return ops._einsum(tuple(operands), equation.replace(" ", ""))
+    equation = equation.replace(" ", "")
+    if len(operands) == 1:
+        (term,), result = _labels(equation, operands)
+        if set(term) == set(result):  # nothing is summed: a view
+            return _rearranged(operands[0], term, result)
+    return ops._einsum(tuple(operands), equation)
+
+
+def _rearranged(view: Any, term: str, result: str) -> Any:
+    """A tensor's diagonals along repeated subscripts, its dimensions in the order of those of the result."""
+    for c in result:
+        while term.count(c) > 1:
+            i = term.index(c)
+            j = term.index(c, i + 1)
+            if view.shape[i] != view.shape[j]:
+                raise RuntimeError(
+                    f"einsum(): subscript {c} is repeated for operand 0 but the sizes don't match, {view.shape[j]} != {view.shape[i]}"
+                )
+            view = ops.diagonal(view, 0, i, j)
+            term = term[:i] + term[i + 1 : j] + term[j + 1 :] + c
+    return view.permute([term.index(c) for c in result])
 
 
 def _from_lists(items: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
@@ -80,13 +100,9 @@ def _terms(equation: str, operands: Sequence[Any]) -> tuple[list[str], str | Non
     return terms, right if arrow else None
 
 
-@op("_einsum", method=False, grad_name="ViewBackward0")
-def _einsum(operands: Arrays, equation: str) -> Array:
+def _labels(equation: str, operands: Sequence[Any]) -> tuple[list[str], str]:
+    """A letter for each dimension of each operand, those under an ellipsis too, and those of the result."""
     terms, result = _terms(equation, operands)
-    for x in operands[1:]:
-        if x.dtype != operands[0].dtype:
-            a, b = (scalar_type(np.dtype(d.dtype)) for d in (operands[0], x))
-            raise RuntimeError(f"expected scalar type {a} but found {b}")
     spare = [c for c in string.ascii_letters if c not in equation]
     width = max((x.ndim - len(t) + 3 for t, x in zip(terms, operands, strict=True) if "..." in t), default=0)
     names = "".join(spare[:width])  # the dimensions under the ellipsis, aligned at their ends
@@ -96,17 +112,25 @@ def _einsum(operands: Arrays, equation: str) -> Array:
         full.append(term.replace("...", names[width - count :]))
     if result is None:
         seen = "".join(full)
-        result = names + "".join(sorted(c for c in set(seen) - set(names) if seen.count(c) == 1))
-    else:
-        plain = result.replace("...", "", 1)
-        for c in plain:
-            if c not in string.ascii_letters:
-                raise RuntimeError("einsum(): invalid subscript given in the output, subscripts must be in [a-zA-Z]")
-            if plain.count(c) > 1:
-                raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output")
-            if not any(c in t for t in full):
-                raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand")
-        result = result.replace("...", names)
+        return full, names + "".join(sorted(c for c in set(seen) - set(names) if seen.count(c) == 1))
+    plain = result.replace("...", "", 1)
+    for c in plain:
+        if c not in string.ascii_letters:
+            raise RuntimeError("einsum(): invalid subscript given in the output, subscripts must be in [a-zA-Z]")
+        if plain.count(c) > 1:
+            raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output")
+        if not any(c in t for t in full):
+            raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand")
+    return full, result.replace("...", names)
+
+
+@op("_einsum", method=False, grad_name="ViewBackward0")
+def _einsum(operands: Arrays, equation: str) -> Array:
+    full, result = _labels(equation, operands)
+    for x in operands[1:]:
+        if x.dtype != operands[0].dtype:
+            a, b = (scalar_type(np.dtype(d.dtype)) for d in (operands[0], x))
+            raise RuntimeError(f"expected scalar type {a} but found {b}")
     sizes: dict[str, int] = {}
     for number, (term, x) in enumerate(zip(full, operands, strict=True)):
         for c, n in zip(term, x.shape, strict=True):

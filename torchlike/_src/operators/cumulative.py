@@ -98,7 +98,7 @@ def _only_the_input(input: Any, n: int, *rest: Any) -> dict[str, str] | None:
     return {"prepend": NOTHING, "append": NOTHING} if n == 0 else None
 
 
-@op("diff", out=True, grad_name="SubBackward0", saves=(), shortcut=_only_the_input)
+@op("diff", out=True, grad_name="SubBackward0", saves=(), layout="first", shortcut=_only_the_input)
 def diff(input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, append: Array | None = None) -> Array:
     """The ``n``-th differences of neighbours along ``dim``."""
     if input.ndim == 0:

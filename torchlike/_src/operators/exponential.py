@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, COMPLEX, INTEGER
 from torchlike._src.operators.registry import Array, Number, Operand, op
-from torchlike._src.operators.support import as_dtype, on_host, operands, refuse, widen
+from torchlike._src.operators.support import as_dtype, on_host, operands, overload, refuse, widen
 
 
 @op("exp", promote="float", inplace=True, out=True, saves=("result",), host=on_host(np.exp))
@@ -120,7 +120,10 @@ def logaddexp2(input: Array, other: Array) -> Array:
     return _logaddexp(*jnp.broadcast_arrays(input * log_2, other * log_2)) / log_2
 
 
-@op("xlogy", "special.xlogy", promote="float", inplace=True, out=True, saves=("input", "other"))
+@op(
+    "xlogy", "special.xlogy", promote="float", inplace=True, out=True, saves=("input", "other"),
+    grad_name=overload("Xlogy", 0, input=1, other=2),
+)  # fmt: skip
 def xlogy(input: Operand, other: Operand) -> Array:
     """``input * log(other)``: 0 where ``input`` is 0, NaN where ``other`` is."""
     input, other = jnp.broadcast_arrays(*operands(input, other))
@@ -131,7 +134,10 @@ def xlogy(input: Operand, other: Operand) -> Array:
     return jnp.where(zero & (other <= 0), 0, jnp.where(zero, input * jnp.log(jnp.where(other <= 0, 1, other)), product))
 
 
-@op("special.xlog1py", promote="float", out=True, saves=("input", "other"), grad_name="SpecialXlog1PyBackward0")
+@op(
+    "special.xlog1py", promote="float", out=True, saves=("input", "other"),
+    grad_name=overload("SpecialXlog1Py", 0, input=1, other=2),
+)  # fmt: skip
 def xlog1py(input: Operand, other: Operand) -> Array:
     """``input * log1p(other)``: 0 where ``input`` is 0, NaN where ``other`` is."""
     input, other = jnp.broadcast_arrays(*operands(input, other))

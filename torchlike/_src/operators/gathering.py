@@ -138,9 +138,10 @@ def _host_index(input: Any, indices: Sequence[Any]) -> Any:
 
 def index_range(input: Any, indices: Sequence[Any], *_: Any) -> None:
     """The check of values for `index` and `index_put`."""
-    for dim, i in enumerate(indices):
-        if isinstance(i, np.ndarray) and i.dtype.kind in "iu" and dim < input.ndim:
-            check_indices(i, input.shape[dim], dim)
+    taken = [(dim, i) for dim, i in enumerate(indices[: input.ndim]) if i is not None]
+    for number, (dim, i) in enumerate(taken):  # torch counts the indices, not the dimensions
+        if isinstance(i, np.ndarray) and i.dtype.kind in "iu":
+            check_indices(i, input.shape[dim], number)
 
 
 @op("index", method=False, saves=("indices",), host=_host_index)
@@ -229,14 +230,17 @@ def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
     if as_tuple:
         found = ops._nonzero_tuple(input)
         return found if isinstance(found, tuple) else (found,)
-    made = ops._nonzero(input)
+    made = argwhere(input)
     return into(out, made, message="nonzero: Expected out tensor to have scalar type {Made} but got scalar type{Given}")
 
 
 @composite("argwhere")
 def argwhere(input: Any) -> Any:
     """`nonzero` as rows."""
-    return ops._nonzero(input)
+    made = ops._nonzero(input)
+    if input.ndim:
+        made._set_strides((1, len(made)))  # torch fills in one dimension after the other
+    return made
 
 
 @op("_flat_places", method=False, eager=True, differentiable=False)
@@ -311,4 +315,4 @@ def _unsafe_masked_index(input: Any, mask: Any, indices: Any, fill: Any) -> Any:
 def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Any, values: Any) -> Any:
     """``input`` with ``values`` added at ``indices`` where ``mask`` holds; indices are clamped."""
     where = [None if i is None else ops.clamp(i, -n, n - 1) for i, n in zip(indices, input.shape, strict=False)]
-    return ops.index_put(input, where, ops.where(mask, values, 0), True)
+    return ops._index_put(input, where, ops.where(mask, values, 0), True)

@@ -51,6 +51,7 @@ def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtyp
 @op("nansum", out=Out("nansum: provided dtype must match dtype of result. Got {Given} and {Made}.", typed=True), saves=("input",))
 def nansum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.dtype | None = None) -> Array:
     """`sum`, NaN counting as zero."""
+    normalize_dims(dim, input.ndim)
     if CATEGORY[np.dtype(input.dtype)] == COMPLEX:
         raise RuntimeError("nansum on CPU does not support complex inputs")
     if CATEGORY[np.dtype(input.dtype)] == FLOAT:
@@ -143,7 +144,7 @@ def _host_any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 )
 def all(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     """Whether everything over ``dim`` is nonzero."""
-    return jnp.all(input, normalize_dims(dim, input.ndim), keepdims=keepdim).astype(_truth_dtype(input))
+    return jnp.all(input != 0, normalize_dims(dim, input.ndim), keepdims=keepdim).astype(_truth_dtype(input))
 
 
 @op(
@@ -154,7 +155,7 @@ def all(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
 )
 def any(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     """Whether anything over ``dim`` is nonzero."""
-    return jnp.any(input, normalize_dims(dim, input.ndim), keepdims=keepdim).astype(_truth_dtype(input))
+    return jnp.any(input != 0, normalize_dims(dim, input.ndim), keepdims=keepdim).astype(_truth_dtype(input))
 
 
 @op("count_nonzero", differentiable=False)

@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
 from torchlike._src.operators.registry import FOUND, Array, Operand, Out, op
-from torchlike._src.operators.support import on_host, operands, refuse, refuse_complex
+from torchlike._src.operators.support import on_host, operands, overload, refuse, refuse_complex
 
 
 def _is_integer(x: Array) -> bool:
@@ -142,7 +142,10 @@ def signbit(input: Array) -> Array:
     return jnp.signbit(input)
 
 
-@op("copysign", promote="float", inplace=True, out=True, saves=("input:input", "result", "~input", "~other"))
+@op(
+    "copysign", promote="float", inplace=True, out=True, saves=("input:input", "result", "~input", "~other"),
+    grad_name=overload("Copysign", 0, other=1),
+)  # fmt: skip
 def copysign(input: Array, other: Operand) -> Array:
     """The modulus of ``input`` with the sign of ``other``."""
     refuse("copysign_cpu", input, COMPLEX)

@@ -24,6 +24,7 @@ from torchlike._src.operators.support import (
     is_array,
     is_number,
     normalize_dim,
+    overload,
     unbroadcast,
 )
 
@@ -412,7 +413,7 @@ def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     return _overwrite(flat, _slices(index, axis), source).reshape(input.shape)
 
 
-@op("index_fill", inplace="shared", saves=("index",))
+@op("index_fill", inplace="shared", saves=("index",), layout="first")
 @checked(_fill_range)
 def index_fill(input: Array, dim: int, index: Array, value: Operand) -> Array:
     """``input`` with ``value`` in its slices at ``index`` along ``dim``."""
@@ -460,7 +461,10 @@ def _check_put(input: Any, values: Any) -> None:
         )
 
 
-@op("_index_put", method=False, inplace="apart", saves=("indices",), host=_host_put, grad_name="IndexPutBackward0")
+@op(
+    "_index_put", method=False, inplace="apart", saves=("indices",), layout="first", host=_host_put,
+    grad_name="IndexPutBackward0",
+)  # fmt: skip
 @checked(index_range)
 def _index_put(input: Array, indices: Arrays, values: Array, accumulate: bool = False) -> Array:
     entries, _ = _entries(input, indices)
@@ -477,8 +481,10 @@ def _index_put(input: Array, indices: Arrays, values: Array, accumulate: bool = 
 def _without_masks(indices: Sequence[Any]) -> tuple[Any, ...]:
     """Masks as the places where they hold."""
     plain: list[Any] = []
-    for i in indices:
-        if i is not None and str(i.dtype) in ("torch.bool", "torch.uint8"):
+    for k, i in enumerate(indices):
+        if i is None:
+            raise TypeError(f"expected Tensor as element {k} in argument 0, but got NoneType")
+        if str(i.dtype) in ("torch.bool", "torch.uint8"):
             plain += ops.nonzero(i, as_tuple=True)
         else:
             plain.append(i)
@@ -490,7 +496,7 @@ def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool 
     """``input`` with ``input[indices] = values``, or ``+=`` if ``accumulate``.
 
     Args:
-        indices: integer or bool tensors, one for each dimension from the first; None for a whole dimension.
+        indices: integer or bool tensors, one for each dimension from the first.
         values: broadcasts to the shape of ``input[indices]``.
     """
     return ops._index_put(input, _without_masks(indices), values, accumulate)
@@ -502,7 +508,7 @@ def index_put_(input: Any, indices: Sequence[Any], values: Any, accumulate: bool
     return ops._index_put_(input, _without_masks(indices), values, accumulate)
 
 
-@op("put", inplace="apart", saves=("index", "source:source"))
+@op("put", inplace="apart", saves=("index", "source:source"), layout="first")
 @checked(flat_range)
 def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> Array:
     """``input`` with the elements of ``source`` at places of the flattened tensor, or added there."""
@@ -545,7 +551,7 @@ def _host_fill(input: Any, mask: Any, value: Any) -> Any:
 
 @op(
     "masked_fill", inplace="shared", saves=("mask",), layout=None, host=_host_fill,
-    grad_name=lambda bound: "MaskedFillBackward0" if is_number(bound["value"]) else "MaskedFillBackward1",
+    grad_name=overload("MaskedFill", 1, value=0),
 )  # fmt: skip
 @checked(_check_fill)
 def masked_fill(input: Array, mask: Array, value: Operand) -> Array:

@@ -199,7 +199,7 @@ def _where_method(input: Any, condition: Any, other: Any) -> Any:
     "heaviside",
     inplace=True,
     out="heaviside is not yet implemented for tensors with different dtypes.",
-    grad_name="torch::autograd::NotImplemented",
+    grad_name="NotImplemented",
 )
 def heaviside(input: Array, values: Array) -> Array:
     """0 below zero, ``values`` at zero, 1 above.

@@ -13,7 +13,7 @@ from jax.scipy import special as jsp
 
 from torchlike._src.operators.promotion import BOOL, COMPLEX, INTEGER
 from torchlike._src.operators.registry import Array, Operand, composite, op, ops
-from torchlike._src.operators.support import operands, refuse, widen
+from torchlike._src.operators.support import operands, overload, refuse, widen
 
 
 @op("erf", "special.erf", promote="float", inplace=True, out=True, saves=("input",))
@@ -200,7 +200,10 @@ def igammac(input: Array, other: Array) -> Array:
     return jsp.gammaincc(*operands(input, other))
 
 
-@op("special.zeta", promote="float", out=True, saves=("input", "other"), grad_name="SpecialZetaBackward0")
+@op(
+    "special.zeta", promote="float", out=True, saves=("input", "other"),
+    grad_name=overload("SpecialZeta", 0, input=1, other=2),
+)  # fmt: skip
 def zeta(input: Operand, other: Operand) -> Array:
     """The Hurwitz zeta function: the sum of ``(k + other) ** -input``."""
     x, q = jnp.broadcast_arrays(*operands(input, other))

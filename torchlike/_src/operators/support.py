@@ -28,6 +28,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, _NUMBERS)
 
 
+def overload(name: str, tensors: int, **numbers: int) -> Callable[[dict[str, Any]], str]:
+    """What ``grad_name`` an op has where torch numbers its overloads by which parameter is a number."""
+    return lambda bound: f"{name}Backward{next((k for param, k in numbers.items() if is_number(bound[param])), tensors)}"
+
+
 def is_array(value: Any) -> bool:
     """Whether ``value`` is an array, that is neither a number nor the weakly typed scalar a number became."""
     return not is_number(value) and not getattr(getattr(value, "aval", None), "weak_type", False)

@@ -414,7 +414,7 @@ class Tensor:
     def requires_grad(self) -> bool:
         """Whether gradients flow to it."""
         base = self._base_tensor
-        return self._requires_grad or (base is not None and base._requires_grad)
+        return self._requires_grad if base is None else base._requires_grad or (self._requires_grad and self._leaf is None)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:

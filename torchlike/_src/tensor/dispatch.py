@@ -53,7 +53,7 @@ class Kernel:
     __slots__ = (
         "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords",
         "layout", "lead", "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional",
-        "promote", "read", "returns", "saves", "saves_known", "saves_nothing", "saves_results", "vet",
+        "promote", "read", "returns", "saves", "saves_known", "saves_no_number", "saves_nothing", "saves_results", "vet",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
@@ -97,8 +97,9 @@ class Kernel:
         saves: list[tuple[int, tuple[int, ...] | None]] = []
         kept: list[tuple[int, int]] = []
         depends: list[int] = []
+        self.saves_no_number = {names.index(e.partition("?")[0]) for e in op.saves or () if "?" in e}
         for entry in op.saves or ():
-            name, _, why = entry.lstrip("~").partition(":")
+            name, _, why = entry.lstrip("~").replace("?", "").partition(":")
             needs = tuple([names.index(w) for w in why.split(",")]) if why else None
             if entry.startswith("~"):
                 depends += [names.index(name)] if name else []

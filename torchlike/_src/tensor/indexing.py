@@ -91,7 +91,7 @@ def parse(self: Tensor, key: Any) -> Parsed:
     spec, starts = out.spec, out.starts
     dim, at = 0, 0  # dimension of the input, and of the view
     seen_ellipsis = False
-    for item in items:
+    for place, item in enumerate(items):
         if item is Ellipsis:
             if seen_ellipsis:
                 continue
@@ -138,7 +138,7 @@ def parse(self: Tensor, key: Any) -> Parsed:
         elif isinstance(item, Tensor):
             kind = item._aval().dtype
             if item.ndim == 0 and kind.kind in "iu" and kind != np.uint8 and _on_host(item):
-                _select(out, int(item.item()), shape, dim)
+                _select(out, int(item.item()), shape[dim], place)
                 dim += 1
                 continue
             if kind.kind == "b" or kind == np.uint8:
@@ -163,7 +163,7 @@ def parse(self: Tensor, key: Any) -> Parsed:
             else:
                 raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         elif isinstance(item, _INTS) or (hasattr(item, "__index__") and not isinstance(item, (float, str))):
-            _select(out, item.__index__(), shape, dim)
+            _select(out, item.__index__(), shape[dim], place)
             dim += 1
         else:
             raise _invalid(item)
@@ -171,10 +171,9 @@ def parse(self: Tensor, key: Any) -> Parsed:
     return out
 
 
-def _select(out: Parsed, index: int, shape: Sequence[int], dim: int) -> None:
-    size = shape[dim]
-    if not -size <= index < size:
-        raise IndexError(f"index {index} is out of bounds for dimension {len(out.spec)} with size {size}")
+def _select(out: Parsed, index: int, size: int, place: int) -> None:
+    if not -size <= index < size:  # torch names the place in what was written, not the dimension
+        raise IndexError(f"index {index} is out of bounds for dimension {place} with size {size}")
     out.spec.append((-1, 1))
     out.starts.append(index % size)
     out.plain = False
@@ -199,9 +198,6 @@ def _index_list(view: Tensor, parsed: Parsed) -> list[Tensor | None]:
             out += ops.nonzero(t, as_tuple=True)
         else:
             out.append(t)
-    for dim, t in enumerate(out):
-        if t is not None:
-            _check_range(t, shape[dim], dim)
     while out and out[-1] is None:
         out.pop()
     return out
@@ -210,16 +206,6 @@ def _index_list(view: Tensor, parsed: Parsed) -> list[Tensor | None]:
 def _on_host(t: Tensor) -> bool:
     """Whether the elements can be looked at for nothing."""
     return not (levels and levels[-1].is_batched(t)) and t._value().data.__class__ is np.ndarray
-
-
-def _check_range(index: Tensor, size: int, dim: int) -> None:
-    """Host indices are checked at once; on a device they are clamped, as in XLA."""
-    data = index._value().data if _on_host(index) else None
-    if data is not None and data.size:
-        low, high = int(data.min()), int(data.max())
-        if low < -size or high >= size:
-            bad = high if high >= size else low
-            raise IndexError(f"index {bad} is out of bounds for dimension {dim} with size {size}")
 
 
 def getitem(self: Tensor, key: Any) -> Tensor:
@@ -302,7 +288,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             value = value.to(self.dtype)
         indices = _index_list(view, parsed)
         refuse_shared((view,), (value, *indices, *parsed.tensors.values()))
-        result = ops.index_put(view, indices, value)
+        result = ops._index_put(view, indices, value)
     conversion.write_result(view, result)
 
 

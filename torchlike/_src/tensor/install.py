@@ -245,6 +245,10 @@ def _in_place_as(op: Op) -> Callable[..., Any] | None:
     return typed
 
 
+#: Their result is bool whatever they compare.
+_COMPARISONS = {"lt", "le", "gt", "ge"}
+
+
 def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> Tensor:
     have = self._aval()
     try:
@@ -254,7 +258,8 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
     except NotImplementedError:  # torch looks at shapes and dtypes before it looks for a kernel
         if kernel.promote is not None:
             _check_shape(self, broadcast_shapes(*[a._aval().shape for a in args if isinstance(a, Tensor)]))
-            _check_cast(promotion.result_type([_kind(args[i]) for i in kernel.operands if args[i] is not None]), have.dtype)
+            if kernel.name not in _COMPARISONS:
+                _check_cast(promotion.result_type([_kind(args[i]) for i in kernel.operands if args[i] is not None]), have.dtype)
         raise
     made = result._aval()
     if made != have and (made.shape != have.shape or made.dtype != have.dtype) and _is_structured(kernel):

@@ -82,7 +82,7 @@ def tensor_repr(tensor: Tensor) -> str:
         torch_dtype_name=tensor.dtype.name,
         device=None if tensor.device.type == "cpu" else str(tensor.device),
         requires_grad=tensor.requires_grad,
-        grad_fn_name=None if node is None else node.name(),
+        grad_fn_name=None if node is None else type(node).__name__,
         class_name="tensor" if plain else cls.__name__,
         default_dtype=promotion.default_dtype().name,
     )

@@ -17,7 +17,7 @@ def tensor_repr(t: Tensor) -> str:
         torch_dtype_name=t.dtype.name,
         device=None if place is CPU else str(t.device),
         requires_grad=t.requires_grad,
-        grad_fn_name=None if node is None else node.name(),
+        grad_fn_name=None if node is None else type(node).__name__,
         class_name="tensor" if type(t) is Tensor or type(t).__name__ in ("Parameter", "Buffer") else type(t).__name__,
         default_dtype=dtypes.OF_NUMPY[promotion.default_dtype()].name,
         tangent=levels[-1].tangent(t) if levels else None,

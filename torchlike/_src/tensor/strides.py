@@ -85,7 +85,10 @@ def strides_of_result(layout: str, shape: tuple[int, ...], operands: Operands) -
     elif layout == "format":
         found = channels_last_strides(shape) if len(shape) in (4, 5) and all(is_channels_last(*o) for o in operands) else None
     else:
-        found = dense_like(*operands[0]) if operands[0][0] == shape else None
+        own, strides = operands[0]
+        found = dense_like(own, strides) if own == shape else None
+        if len(own) == len(shape) and own != shape:  # it keeps the order of dimensions
+            found = strides_in_order_of(shape, ((shape, strides),))
     return None if found is None or found == contiguous_strides(shape) else found
 
 

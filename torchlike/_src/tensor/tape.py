@@ -21,7 +21,7 @@ from torchlike._src.tensor import devices
 
 #: Numbers the nodes as they are made.
 order = itertools.count()
-_NAMESPACED = {"AccumulateGrad", "CopyBackwards", "CopySlices"}
+_NAMESPACED = {"AccumulateGrad", "CopyBackwards", "CopySlices", "NotImplemented"}
 _WRAPS_NUMBERS = {"add", "sub", "mul", "true_divide", "_where"}
 _STATISTICS = {"running_mean", "running_var"}  # a layer's own, not inputs
 _FLOAT = np.dtype(np.float32)
@@ -118,7 +118,7 @@ class GradNode:
                 raise RuntimeError(_DETACHED)
             if counter.version != version:
                 t = holder() if own else holder
-                kind, number = self._result(holder) if t is None else (t._aval(), t._number)
+                kind, number = self._result(holder) if own else (t._aval(), t._number)
                 made = f" [{devices.type_name(kind)} {list(kind.shape)}]"
                 node = self if own else t.grad_fn
                 origin = f", which is output {number} of {plain_name(node)}," if node is not None else ""
@@ -135,7 +135,7 @@ class GradNode:
                 )
 
     def _result(self, holder: Result) -> tuple[Any, int]:
-        """Of which kind a result was that is gone, and which of the node's."""
+        """Of which kind a result was when it was saved, and which of the node's."""
         if self.trie is None:
             return holder.kind, holder.number
         call = self.trie.call

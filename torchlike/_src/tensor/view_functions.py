@@ -215,6 +215,7 @@ def detach_(input: Tensor) -> Tensor:
         input._detached = next(order)
     input._node, input._number, input._requires_grad, input._leaf = None, 0, False, None
     input._tangents = None
+    input._storage.writes += 1  # its views look at their history once more
     return input
 
 
@@ -332,7 +333,7 @@ def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
             f"({len(shape)})"
         )
     out = list(wanted)
-    for i, n in enumerate(wanted):
+    for i, n in [*enumerate(wanted)][::-1]:  # torch goes from the last
         if i < lead:
             if n < 0:
                 raise RuntimeError(
@@ -818,7 +819,7 @@ def view_as_complex(input: Tensor) -> Tensor:
         raise RuntimeError("Tensor must have a last dimension of size 2")
     if input.stride(-1) != 1:
         raise RuntimeError("Tensor must have a last dimension with stride 1")
-    if any(s % 2 for s in input.stride()[:-1]):
+    if any(s % 2 and n != 1 for n, s in zip(input.shape[:-1], input.stride()[:-1], strict=True)):
         raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
     if input.storage_offset() % 2:
         raise RuntimeError("Tensor must have a storage_offset divisible by 2")

@@ -21,7 +21,7 @@ from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, alias, le
 from torchlike._src.tensor.dispatch import ANY_SIZE, Kernel, record
 from torchlike._src.tensor.refusals import NotStrided
 from torchlike._src.tensor.strides import contiguous_strides
-from torchlike._src.tensor.tape import node_class
+from torchlike._src.tensor.tape import goes_nowhere, node_class
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 
@@ -643,8 +643,11 @@ def refresh(view: Tensor) -> None:
         rec.grad = before
     view._cached = t._storage.value  # type: ignore[union-attr]
     view._seen = -1 if unsure else storage.writes
-    if base is not None and base._requires_grad and not renewed and not view._requires_grad:
-        require_nothing(view)
+    if view._node is None and base is not None and not renewed:
+        if not base._requires_grad and goes_nowhere(view):
+            view._requires_grad, view._leaf = False, None
+        elif base._requires_grad and not view._requires_grad:
+            require_nothing(view)
     if renewed:
         view._born = version
         node, number = t._node, t._number  # type: ignore[union-attr]
@@ -693,10 +696,12 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
     owner = view if base is None else base  # whose history the write becomes
     levels = [whole(storage)]
     above, places = (len(chain), None) if base is None else junction(view, base)
-    if above == 0 and any(op in _OVERLAPPING for op, _ in chain[:-1]) and not any(op in _OTHER_ELEMENTS for op, _ in chain):
-        # Level by level, what other elements of a level show of the same memory would be written over it.
-        size = view._aval().shape
-        chain = ((as_strided, (size, view.stride(), view.storage_offset(), memory_order(levels[0]))),)
+    # Level by level, what other elements of a level show of the same memory would be written over it.
+    window, passed = (view, chain[:-1]) if base is None or above == 0 else (base, chain[:above])
+    steps = len(chain) if window is view else above
+    if any(op in _OVERLAPPING for op, _ in passed) and not any(op in _OTHER_ELEMENTS for op, _ in chain[:steps]):
+        step = as_strided, (window._aval().shape, window.stride(), window.storage_offset(), memory_order(levels[0]))
+        chain, above = (step, *chain[steps:]), min(above, 1)
     before = rec.grad
     try:
         rec.grad = False

@@ -29,7 +29,7 @@ def sparse_repr(s: SparseTensor) -> str:
         text += ",\n" + " " * indent + suffixes.pop(0)
     node = s.grad_fn
     if node is not None:
-        suffixes.append(f"grad_fn=<{node.name()}>")
+        suffixes.append(f"grad_fn=<{type(node).__name__}>")
     elif s.requires_grad:
         suffixes.append("requires_grad=True")
     shown = printing._with_suffixes(prefix + text, suffixes, indent)
