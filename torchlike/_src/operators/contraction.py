@@ -149,10 +149,16 @@ def _einsum(operands: Arrays, equation: str) -> Array:
         parts.append("".join(c for i, c in enumerate(term) if i not in ones))
     kept = "".join(c for c in result if any(c in p for p in parts))
     dtype = np.dtype(operands[0].dtype)
-    if len(operands) == 1 and set(full[0]) - set(result) and CATEGORY[dtype] <= INTEGER:
-        dtype = np.dtype(np.int64)  # with one operand it is a `sum`, which widens
-        arrays = [arrays[0].astype(dtype)]
+    if CATEGORY[dtype] <= INTEGER and any(_summed(k, operands, full, result) for k in range(len(operands))):
+        dtype = np.dtype(np.int64)  # that is a `sum`, which widens
+        arrays = [x.astype(dtype) for x in arrays]
     return jnp.einsum(f"{','.join(parts)}->{kept}", *arrays, preferred_element_type=dtype)
+
+
+def _summed(k: int, operands: Sequence[Array], full: Sequence[str], result: str) -> bool:
+    """Whether one operand has a dimension that neither another nor the result has."""
+    others = {*result}.union(*(term for i, term in enumerate(full) if i != k))
+    return any(c not in others and (n != 1 or len(full) == 1) for c, n in zip(full[k], operands[k].shape, strict=True))
 
 
 @composite("tensordot", "functional.tensordot", method=False)

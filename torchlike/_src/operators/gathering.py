@@ -227,6 +227,10 @@ def _nonzero_tuple(input: Array) -> tuple[Array, ...]:
 @composite("nonzero")
 def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
     """The places of what is not zero: shape ``(N, input.ndim)``, or a tuple of a vector for each dimension."""
+    if as_tuple and isinstance(out, (tuple, list)):
+        raise TypeError(f"nonzero(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if as_tuple and out is not None:
+        raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
     if as_tuple:
         found = ops._nonzero_tuple(input)
         return found if isinstance(found, tuple) else (found,)
@@ -296,8 +300,8 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = No
 
 @op("_nonzero_static", method=False, differentiable=False)
 def _nonzero_static(input: Array, size: int, fill_value: int) -> Array:
-    if not input.ndim:
-        return jnp.zeros((size, 0), np.int64)
+    if not input.size or not input.ndim:
+        return jnp.full((size, input.ndim), fill_value, np.int64)
     found = jnp.nonzero(input, size=size, fill_value=fill_value)
     return jnp.stack(found, -1).astype(np.int64)
 
@@ -315,4 +319,4 @@ def _unsafe_masked_index(input: Any, mask: Any, indices: Any, fill: Any) -> Any:
 def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Any, values: Any) -> Any:
     """``input`` with ``values`` added at ``indices`` where ``mask`` holds; indices are clamped."""
     where = [None if i is None else ops.clamp(i, -n, n - 1) for i, n in zip(indices, input.shape, strict=False)]
-    return ops._index_put(input, where, ops.where(mask, values, 0), True)
+    return ops._index_put(input, where, ops.masked_fill(values, ops.logical_not(mask), 0), True)

@@ -291,21 +291,23 @@ def _multiply_forward(input: Array, places: Places, values: Array) -> tuple[Arra
 
 
 def _multiply_backward(saved: Any, cotangent: Array) -> tuple[Array, None, Array]:
-    """The product of all others: over the product of the nonzero ones, zeros counted apart."""
+    """The product of all others: over the product of the nonzero ones, zeros counted apart.
+
+    A single zero among the others stands there as the factor it is, so that the second gradient finds it.
+    """
     input, places, values = saved
     zeros = (input == 0).astype(np.int32).at[places.entries].add((values == 0).astype(np.int32), mode="drop")
     rest = _multiply_at(jnp.where(input == 0, 1, input), places, jnp.where(values == 0, 1, values))
+    null = jnp.where(input == 0, input, 0).at[places.entries].add(jnp.where(values == 0, values, 0), mode="drop")
 
-    def others(own: Array, zero_count: Array, product: Array) -> Array:
-        lone = (own == 0) & (zero_count == 1)
-        return jnp.where(lone, product, jnp.where(zero_count == 0, product / jnp.where(own == 0, 1, own), 0))
+    def others(own: Array, zero_count: Array, product: Array, zero: Array) -> Array:
+        mine = own == 0
+        product, zero = product / jnp.where(mine, 1, own), zero - jnp.where(mine, own, 0)
+        return jnp.where(zero_count == mine, product, jnp.where(zero_count - mine == 1, zero * product, 0))
 
     at_places = cotangent.at[places.entries].get(mode="fill", fill_value=0)
-    return (
-        cotangent * others(input, zeros, rest),
-        None,
-        at_places * others(values, zeros.at[places.entries].get(mode="clip"), rest.at[places.entries].get(mode="clip")),
-    )
+    there = (x.at[places.entries].get(mode="clip") for x in (zeros, rest, null))
+    return cotangent * others(input, zeros, rest, null), None, at_places * others(values, *there)
 
 
 _multiply_at.defvjp(_multiply_forward, _multiply_backward)

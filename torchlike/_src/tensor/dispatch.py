@@ -4,8 +4,9 @@
 nothing else is computed. What a key does not show is checked when the op is first seen (`_learn`).
 """
 
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -489,6 +490,23 @@ def _static(a: Any) -> Any:
 
 def _concrete(a: Any) -> Any:
     return None if a is None else a._value().data
+
+
+@contextlib.contextmanager
+def without_numpy() -> Iterator[list[str]]:
+    """Have XLA compute what NumPy would have computed at once; gives the names of these ops. For tests."""
+    global _on_host
+    ours, asked = _on_host, []
+
+    def refuse(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
+        asked.append(kernel.name)
+        return NotImplemented
+
+    _on_host = refuse
+    try:
+        yield asked
+    finally:
+        _on_host = ours
 
 
 def _on_host(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:

@@ -15,7 +15,7 @@ from torchlike.testing.conformance.runner import Job, Report, execute
 
 #: Every check of the three databases, and the dtype it runs in unless asked otherwise.
 DEFAULT_DTYPES = {
-    "forward": "float32", "method": "float32", "inplace": "float32", "out": "float32", "errors": "float32",
+    "forward": "float32", "xla": "float32", "method": "float32", "inplace": "float32", "out": "float32", "errors": "float32",
     "gradient": "float64", "second": "float64", "forward-ad": "float64", "layer": "float32", "layer-gradient": "float64",
     "optimizer": "float64",
 }  # fmt: skip
@@ -25,6 +25,8 @@ ALL_DTYPES = (
     "float32 float64 complex64 complex128 int64 bool int32 int16 int8 uint8 float16 bfloat16 uint16 uint32 uint64 "
     "float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz"
 ).split()
+#: In further dtypes XLA computes only so many samples of what it computes in the first one, too.
+_XLA_SAMPLES = 3
 #: The same for gradients, which are compared in double precision where possible.
 _GRADIENT_DTYPES = "float64 complex128 float32 complex64 float16 bfloat16".split()
 
@@ -38,8 +40,8 @@ def plan(
     Args:
         patterns: names of entries, see `entries.matches`; None: all.
         checks: keys of `DEFAULT_DTYPES`.
-        dtypes: None: each check's own, or where the entry does not support that, another; ``["all"]``: forward in every one that
-            torch's CPU supports, the other checks in their own; else those, as far as they are supported.
+        dtypes: None: each check's own, or where the entry does not support that, another; ``["all"]``: forward, also by XLA, in
+            every one that torch's CPU supports, the other checks in their own; else those, as far as they are supported.
         limit: at most so many samples a job.
         further: the same for ``["all"]`` in those dtypes that are not the check's own.
     """
@@ -52,11 +54,12 @@ def plan(
             preferred = _GRADIENT_DTYPES if DEFAULT_DTYPES[check] == "float64" else ALL_DTYPES
             supported = entry.dtypes(check)
             found = [d for d in preferred if d in supported] or [DEFAULT_DTYPES[check]]  # that the entry may not vanish
-            if entry.skipped or dtypes is None or (dtypes == ["all"] and check != "forward"):
+            if entry.skipped or dtypes is None or (dtypes == ["all"] and check not in ("forward", "xla")):
                 found = found[:1]
             elif dtypes != ["all"]:
                 found = [d for d in found if d in dtypes]
-            limits = [limit, *[further or limit] * (len(found) - 1)] if dtypes == ["all"] else [limit] * len(found)
+            most = further and min(further, _XLA_SAMPLES) if check == "xla" else further
+            limits = [limit, *[most or limit] * (len(found) - 1)] if dtypes == ["all"] else [limit] * len(found)
             jobs.extend(Job(entry.name, check, dtype, n) for dtype, n in zip(found, limits, strict=True))
     others = [(layer.name, c) for layer in layers(patterns) for c in checks if c in _LAYER_CHECKS]
     others += [(optimizer.name, c) for optimizer in optimizers(patterns) for c in checks if c == "optimizer"]

@@ -23,7 +23,7 @@ RANDOM = {
 }  # fmt: skip
 #: Entries whose indices are free among equal elements, unless ``stable=True`` is asked for, and which of their arguments after
 #: the input is `dim`.
-TIES = {"sort": 0, "argsort": 0, "topk": 1, "kthvalue": 1, "median": 0, "nanmedian": 0}
+TIES = {"sort": 0, "argsort": 0, "topk": 1, "kthvalue": 1, "median": 0, "nanmedian": 0, "mode": 0}
 #: Entries that run on CUDA alone, though the database gives some of them dtypes on the CPU; with why they have nothing to compare.
 CUDA_ONLY = {
     **dict.fromkeys(
@@ -68,6 +68,7 @@ class Entry:
         info = self.info
         return bool({
             "forward": True,
+            "xla": True,
             "method": any(f is not None and f is not info.op for f in (info.method_variant, info.operator_variant)),
             "inplace": info.inplace_variant is not None or info.inplace_operator_variant is not None,
             "out": info.supports_out,
