@@ -358,8 +358,10 @@ def test_pinning_without_a_gpu_warns():
 
 
 SCRIPT = """
-    import os, sys, time
+    import os, signal, sys, time
     import torchlike as torch
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what runs in its background ignore it
 
     class Slow:
         def __len__(self):
