@@ -589,6 +589,46 @@ def a_view_made_without_grad_is_a_leaf_that_nothing_reaches(torch):
     return found
 
 
+@FOUND
+def writes_through_views_of_what_shows_an_element_twice(torch):
+    found = []
+    for first, second in ((False, False), (True, False), (False, True), (True, True)):
+        x, w = torch.arange(6.0).view(2, 3), _leaf(torch, 3)
+        e = x.expand(2, 2, 3)
+        e = e.detach() if first else e
+        v = e[1]
+        v = v.detach() if second else v
+        v[0].mul_(2)
+        v[:, 1].add_(10)
+        u = e[0:1].detach()[:, :, 1]
+        u.mul_(w[0] * 3)
+        u.sum().backward()
+        windows = torch.arange(8.0).as_strided((3, 2, 2), (2, 1, 1)).detach()
+        windows[1].detach()[0].mul_(3)
+        found += [x, e.detach(), w.grad, windows]
+    return found
+
+
+@FOUND
+def an_index_out_of_range_is_named_by_its_place_in_what_was_written(torch):
+    t, i = torch.ones(2, 3, 4), torch.tensor
+    tried = ((..., 9), (None, 9), (..., None, -9), (slice(None), i([9])), (i([0]), slice(None), i([9])), (0, i([9])))
+    found = []
+    for index in tried:
+        for use in (lambda index: t[index], lambda index: t.__setitem__(index, 1)):
+            try:
+                use(index)
+            except IndexError as error:
+                found.append(str(error))
+    return found
+
+
+@FOUND
+def truth_of_imaginary_numbers_by_xla(torch):
+    z = torch.full((600, 600), 1j)
+    return z.all(), (z * 0 + 1j).all((0, 1)), (z[:2] * 1).any(0).sum()
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

@@ -697,9 +697,11 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
     levels = [whole(storage)]
     above, places = (len(chain), None) if base is None else junction(view, base)
     # Level by level, what other elements of a level show of the same memory would be written over it.
-    window, passed = (view, chain[:-1]) if base is None or above == 0 else (base, chain[:above])
+    alone = base is None or above == 0 or not tracked  # no history begins in the middle
+    window, passed = (view, chain[:-1]) if alone else (base, chain[:above])
     steps = len(chain) if window is view else above
-    if any(op in _OVERLAPPING for op, _ in passed) and not any(op in _OTHER_ELEMENTS for op, _ in chain[:steps]):
+    shared = places is None and any(op in _OVERLAPPING for op, _ in passed)
+    if shared and not any(op in _OTHER_ELEMENTS for op, _ in chain[:steps]):
         step = as_strided, (window._aval().shape, window.stride(), window.storage_offset(), memory_order(levels[0]))
         chain, above = (step, *chain[steps:]), min(above, 1)
     before = rec.grad
