@@ -252,8 +252,9 @@ def _flat_places(mask: Array) -> Array:
     return np.flatnonzero(np.asarray(mask)).astype(np.int64)
 
 
-@op("_at_places", method=False, saves=("places",), grad_name="MaskedSelectBackward0")
-def _at_places(input: Array, places: Array, shape: tuple[int, ...]) -> Array:
+@op("_at_places", method=False, saves=("input", "mask"), grad_name="MaskedSelectBackward0")
+def _at_places(input: Array, mask: Array, places: Array, shape: tuple[int, ...]) -> Array:
+    """``mask``, of which ``places`` tell all, is here since torch keeps it for backward."""
     return jnp.broadcast_to(input, shape).reshape(-1)[places]
 
 
@@ -265,7 +266,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     shape = broadcast_shapes(tuple(mask.shape), tuple(input.shape))
     if out is not None and out.numel() and out._storage in (input._storage, mask._storage):
         out._refuse_overlap()
-    made = ops._at_places(input, ops._flat_places(mask.expand(shape)), shape)
+    made = ops._at_places(input, mask, ops._flat_places(mask.expand(shape)), shape)
     return into(out, made, name="masked_select", message="masked_select(): self and result must have the same scalar type")
 
 

@@ -167,17 +167,16 @@ def view_as_dtype(self: Tensor, dtype: dtypes.dtype) -> Tensor:
         pair = f"{dtypes.SCALAR_NAMES[self.dtype]} as {dtypes.SCALAR_NAMES[dtype]} (different element sizes)"
         if not shape:
             raise RuntimeError(f"self.dim() cannot be 0 to view {pair}")
+        r = max(old, new) // min(old, new)
+        if new > old and shape[-1] % r:
+            raise RuntimeError(f"self.size(-1) must be divisible by {r} to view {pair}, but got {shape[-1]}")
+        if new > old and offset % r:
+            raise RuntimeError(f"self.storage_offset() must be divisible by {r} to view {pair}, but got {offset}")
         if strides[-1] != 1:
             raise RuntimeError(f"self.stride(-1) must be 1 to view {pair}, but got {strides[-1]}")
         if old > new:
-            r = old // new
             shape, strides, offset = (*shape[:-1], shape[-1] * r), (*[s * r for s in strides[:-1]], 1), offset * r
         else:
-            r = new // old
-            if shape[-1] % r:
-                raise RuntimeError(f"self.size(-1) must be divisible by {r} to view {pair}, but got {shape[-1]}")
-            if offset % r:
-                raise RuntimeError(f"self.storage_offset() must be divisible by {r} to view {pair}, but got {offset}")
             for d, s in enumerate(strides[:-1]):
                 if s % r:
                     raise RuntimeError(f"self.stride({d}) must be divisible by {r} to view {pair}, but got {s}")

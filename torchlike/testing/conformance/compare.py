@@ -91,7 +91,8 @@ def inaccurate(theirs: Any, ours: Any, truth: Any, library: Any) -> str | None:
     Two right programs that add up the same numbers in another order differ by their rounding errors. How large these may be
     nobody knows beforehand, but torch's own result shows it: where float64 says what is right, ours may be wrong by twice
     torch's largest error in that tensor, or by the tolerance. A "truth" from which torch is further away than half of its
-    digits is none (the function depends on the dtype), and proves nothing.
+    digits is none (the function depends on the dtype), and proves nothing. Where torch has NaN or an infinity for a finite
+    truth, ours must be the truth, or its infinity if the dtype does not hold it.
 
     Args:
         theirs: torch's result, in float32 or a narrower dtype.
@@ -105,10 +106,10 @@ def inaccurate(theirs: Any, ours: Any, truth: Any, library: Any) -> str | None:
     triples = [tensors_in(value, lib) for value, lib in ((theirs, torch), (ours, library), (truth, torch))]
     if len({len(tensors) for tensors in triples}) != 1:
         return "the same call in float64 gives other results"
-    for a, b, t in zip(*triples, strict=True):
-        rtol, atol = TOLERANCES.get(name_of(a.dtype), (0.0, 0.0))
-        eps = torch.finfo(a.dtype).eps if rtol else 0.0
-        a, b, t = to_numpy(a), to_numpy(b, library), to_numpy(t)
+    for narrow, b, t in zip(*triples, strict=True):
+        rtol, atol = TOLERANCES.get(name_of(narrow.dtype), (0.0, 0.0))
+        eps = torch.finfo(narrow.dtype).eps if rtol else 0.0
+        a, b, t = to_numpy(narrow), to_numpy(b, library), to_numpy(t)
         if a.shape != t.shape or not rtol:
             found = "the same call in float64 gives another shape" if a.shape != t.shape else _values(a, b, rtol, atol)
             if found:
@@ -122,8 +123,12 @@ def inaccurate(theirs: Any, ours: Any, truth: Any, library: Any) -> str | None:
             scale = float(np.max(np.abs(t)[finite], initial=0.0)) or 1.0  # zeros have none of their own
             if own > eps**0.5 * scale:
                 return "torch itself is too far from its result in float64"
-            near = np.abs(b - t) <= np.maximum(2 * own, atol + rtol * np.abs(t))
-            wrong = ~np.where(finite, near, np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True))
+            away, close = np.abs(b - t), atol + rtol * np.abs(t)
+            fits = np.abs(t) <= torch.finfo(narrow.dtype).max
+            overflowed = ~np.isfinite(a) & np.isfinite(t)  # on torch's way, if the result fits
+            right = np.where(fits, away <= close, (b == t * np.inf) | (a == b))
+            right = np.where(overflowed, right, np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True))
+            wrong = ~np.where(finite, away <= np.maximum(2 * own, close), right)
         if wrong.any():
             index = tuple(int(i) for i in np.argwhere(wrong)[0])
             return f"{a[index]} in torch, {b[index]} here, but {t[index]} in float64; torch's largest error is {own:.2g}"
