@@ -629,6 +629,16 @@ def truth_of_imaginary_numbers_by_xla(torch):
     return z.all(), (z * 0 + 1j).all((0, 1)), (z[:2] * 1).any(0).sum()
 
 
+@FOUND
+def one_element_is_assigned_by_a_mask_whatever_it_overlaps(torch):
+    found = []
+    for value in (lambda x: x[:1], lambda x: torch.tensor([[False]]), lambda x: x[0]):
+        x = torch.tensor([True, False, True])
+        x[x] = value(x)
+        found.append(x)
+    return found
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

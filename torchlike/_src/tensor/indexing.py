@@ -271,7 +271,8 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     if not isinstance(value, Tensor):
         fitting(value, self._aval().dtype)
         value = from_data.tensor(value, dtype=self.dtype, device=self.device)
-    if masked and value.ndim == 0:
+    if masked and value.numel() == 1 and (value.ndim == 0 or value.dtype is self.dtype):
+        value = value.reshape(())
         at = next(iter(parsed.tensors))
         shaped = mask.reshape(*mask.shape, *(1,) * (view.ndim - at - mask.ndim))
         result = ops.where(shaped, value.to(self.dtype) if value.dtype is not self.dtype else value, view)
