@@ -88,6 +88,7 @@ class Comparison:
     def __init__(self, shared: bool = False) -> None:
         self.scale = 1.0
         self.shared = shared
+        self.coarse = False  # whether a float16 was rounded: what is copied from it into a wider dtype keeps its error
 
     def facts(self, theirs: Side, ours: Side) -> str | None:
         without = refused(theirs)
@@ -102,6 +103,8 @@ class Comparison:
 
     def values(self, theirs: Side, ours: Side) -> str | None:
         unsure = rounded_bits(theirs)
+        tensors = theirs.tensors().values()
+        self.coarse |= any(t.dtype == torch.float16 and t.numel() and not _is_exact(t.detach()) for t in tensors)
         for name, t in theirs.tensors().items():
             found = None if name in unsure else self._value(t, ours.env[name], ours.library)
             if found:
@@ -125,7 +128,7 @@ class Comparison:
             b = to_numpy(ours if self.shared and not ours.is_conj() else ours.clone(), library)
         except Exception as error:
             return f"cannot be read: {type(error).__name__}: {error}"
-        rtol, atol = TOLERANCES.get(name_of(theirs.dtype), (0.0, 0.0))
+        rtol, atol = TOLERANCES.get("float16" if self.coarse and floats(theirs) else name_of(theirs.dtype), (0.0, 0.0))
         if not rtol:
             same = a == b
         else:

@@ -172,13 +172,13 @@ def _check_extremum(name: str, x: Any, axes: tuple[int, ...], given: bool, dim: 
             "Specify the reduction dim with the 'dim' argument."
         )
     for number in dim if isinstance(dim, (tuple, list)) else axes if dim is None else (dim,):
-        if x.ndim and x.shape[number] == 0:  # named as it was given
+        if x.ndim and x.shape[normalize_dim(number, x.ndim)] == 0:  # named as it was given
             raise IndexError(f"{name}(): Expected reduction dim {number} to have non-zero size.")
 
 
 def _extremum(name: str, reduce: Callable[..., Array], kernel: str, input: Array, dim: Dims, keepdim: bool) -> Array:
+    _check_extremum(name, input, (), dim is not None and dim != (), dim)
     axes = normalize_dims(dim, input.ndim)
-    _check_extremum(name, input, axes, dim is not None and dim != (), dim)
     refuse(kernel, input, COMPLEX)
     return reduce(input, axes, keepdims=keepdim)
 
