@@ -639,6 +639,28 @@ def one_element_is_assigned_by_a_mask_whatever_it_overlaps(torch):
     return found
 
 
+@FOUND
+def what_was_asked_to_retain_its_gradient_says_so_when_it_is_detached(torch):
+    y = _leaf(torch, 3) * 2
+    y.retain_grad()
+    y.detach_()
+    told = [y.retains_grad, y.requires_grad_().retains_grad, y.detach().retains_grad, _leaf(torch, 3).retains_grad]
+    (y * 2).sum().backward()
+    return told, y.retains_grad, y.grad
+
+
+@FOUND
+def bytes_of_what_does_not_fit_are_refused_in_order(torch):
+    z, found = torch.arange(24, dtype=torch.int32), []
+    for t in (z.view(2, 3, 4).mT, z[1:3], z[::2], z.view(4, 6).t(), z.view(3, 8)[:, 1:3], z.view(8, 3)[:, :2], z[0]):
+        for dtype in (torch.int64, torch.int16):
+            try:
+                found.append(t.view(dtype))
+            except RuntimeError as error:
+                found.append(str(error))
+    return found
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

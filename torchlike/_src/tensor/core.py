@@ -480,7 +480,7 @@ class Tensor:
     @property
     def retains_grad(self) -> bool:
         """Whether a non-leaf keeps its gradient in ``grad``."""
-        return self._retains and not self.is_leaf
+        return self._retains
 
     @property
     def grad(self) -> "Tensor | None":
