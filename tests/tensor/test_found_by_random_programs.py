@@ -661,6 +661,23 @@ def bytes_of_what_does_not_fit_are_refused_in_order(torch):
     return found
 
 
+@FOUND
+def one_of_several_views_made_without_grad_says_why_it_is_not_written_to(torch):
+    found = []
+    for part in (lambda x: x.split(1)[0], lambda x: x.unbind()[0], lambda x: x[:1], lambda x: x.split(1)[0][:]):
+        for leaf in (True, False):
+            x = _leaf(torch, 3, 2) if leaf else _leaf(torch, 3, 2) * 1
+            with torch.no_grad():
+                view = part(x)
+            for write in (lambda v: v.mul_(2), lambda v: v[:].mul_(2), lambda v: v.split(1)[0].mul_(2)):
+                try:
+                    write(view)
+                except RuntimeError as error:
+                    found.append(str(error))
+            found.append(view.output_nr)
+    return found
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

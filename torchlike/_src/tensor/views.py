@@ -524,7 +524,9 @@ def require_nothing(view: Tensor) -> None:
 def several(views: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Views that one function returned together: torch forbids to write to them with history."""
     for number, v in enumerate(views):
-        v._made, v._output = "multi", number
+        v._output = number
+        if local.recorder.grad:  # else that is why
+            v._made = "multi"
     return tuple(views)
 
 
