@@ -620,6 +620,7 @@ def refresh(view: Tensor) -> None:
             array = np.asarray(run((array, *[a.np if hasattr(a, "np") else a for a in args])))
         view._cached = Borrowed(aval(array.shape, array.dtype, CPU), array)
         view._seen = storage.writes
+        _follow(view)
         return
     rec = local.recorder
     before = rec.grad
@@ -645,12 +646,9 @@ def refresh(view: Tensor) -> None:
         rec.grad = before
     view._cached = t._storage.value  # type: ignore[union-attr]
     view._seen = -1 if unsure else storage.writes
-    if view._node is None and base is not None and not renewed:
-        if not base._requires_grad and goes_nowhere(view):
-            view._requires_grad, view._leaf = False, None
-        elif base._requires_grad and not view._requires_grad:
-            require_nothing(view)
-    if renewed:
+    if not renewed:
+        _follow(view)
+    else:
         view._born = version
         node, number = t._node, t._number  # type: ignore[union-attr]
         if chain[-1][0] not in _NEVER_STRIDED:
@@ -658,6 +656,17 @@ def refresh(view: Tensor) -> None:
         if view._retains:
             move_retained(view, node, number)
         view._node, view._number, view._requires_grad = node, number, True
+
+
+def _follow(view: Tensor) -> None:
+    """Have a view without a history of its own require grad if its base does."""
+    base = view._base_tensor
+    if base is None or view._node is not None:
+        return
+    if not base._requires_grad and goes_nowhere(view):
+        view._requires_grad, view._leaf = False, None
+    elif base._requires_grad and not view._requires_grad:
+        require_nothing(view)
 
 
 def whole(storage: Storage) -> Tensor:
