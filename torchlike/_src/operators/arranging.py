@@ -66,6 +66,8 @@ def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
     if not input.ndim:
         raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
+    if not input.size:  # torch does not even look at the dims
+        return input
     return jnp.roll(input, shifts, tuple(normalize_dim(d, input.ndim) for d in dims))
 
 
