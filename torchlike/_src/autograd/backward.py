@@ -298,7 +298,9 @@ def saves_nothing(node: GradNode) -> bool:
     if not kernel.saves_known or kernel.saves_results or kernel.keeps_more:
         return False
     places, mask = _places(node.trie.call), node.trie.mask
-    kept = [needs for i, needs in kernel.saves if places[i] or i not in kernel.saves_no_number]
+    # torch makes a tensor of a number, and keeps it, unless there is an overload for numbers.
+    numbers = getattr(kernel.grad_name, "numbers", ())
+    kept = [needs for i, needs in kernel.saves if places[i] or kernel.params[i].name not in numbers]
     return not any(needs is None or any(places[k] & mask for k in needs) for needs in kept)
 
 

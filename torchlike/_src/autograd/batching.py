@@ -142,7 +142,7 @@ class Vectorised(Kernel):
         self.name = self.__name__ = f"{of.name}_vmap"
         self.lead = -1
         self.host = self.check = self.vet = self.layout = self.returns = None
-        self.saves = self.saves_results = self.depends = self.saves_no_number = ()
+        self.saves = self.saves_results = self.depends = ()
         self.saves_known = self.saves_nothing = self.keeps_more = False
 
     def __call__(self, *args: Any) -> Any:

@@ -225,7 +225,7 @@ class Derivative(Kernel):
         self.codes = (*of.codes, reading.TENSORS)
         self.read, self.lead = first_reading, -1
         self.host = self.check = self.vet = self.layout = self.returns = None
-        self.saves = self.saves_results = self.depends = self.saves_no_number = ()
+        self.saves = self.saves_results = self.depends = ()
         self.saves_known = self.saves_nothing = self.keeps_more = False
 
     def __call__(self, *args: Any) -> Any:

@@ -481,7 +481,7 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1) 
 
 
 @op(
-    "lerp", inplace=True, out=True, saves=("input:weight", "end:weight", "weight?:input,end"),
+    "lerp", inplace=True, out=True, saves=("input:weight", "end:weight", "weight:input,end"),
     grad_name=overload("Lerp", 1, weight=0),
 )  # fmt: skip
 def lerp(input: Array, end: Array, weight: Operand) -> Array:

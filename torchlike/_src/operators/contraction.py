@@ -1,5 +1,6 @@
 """Contractions named by subscripts or by dimensions: ``einsum`` and ``tensordot``."""
 
+import functools
 import string
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +32,7 @@ def einsum(equation: Any, *operands: Any) -> Any:
         operands = tuple(operands[0])
     equation = equation.replace(" ", "")
     if len(operands) == 1:
-        (term,), result = _labels(equation, operands)
+        (term,), result = _labels(equation, (operands[0].ndim,))
         if set(term) == set(result):  # nothing is summed: a view
             return _rearranged(operands[0], term, result)
     return ops._einsum(tuple(operands), equation)
@@ -67,16 +68,16 @@ def _from_lists(items: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
     return equation, tuple(items[2 * i] for i in range(pairs))
 
 
-def _terms(equation: str, operands: Sequence[Any]) -> tuple[list[str], str | None]:
+def _terms(equation: str, ndims: Sequence[int]) -> tuple[list[str], str | None]:
     """The subscripts of each operand and of the result, checked in torch's order and words."""
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
-    if len(terms) > len(operands):
+    if len(terms) > len(ndims):
         raise RuntimeError("einsum(): fewer operands were provided than specified in the equation")
-    if len(terms) < len(operands):
+    if len(terms) < len(ndims):
         raise RuntimeError("einsum(): more operands were provided than specified in the equation")
     at = 0
-    for number, (term, x) in enumerate(zip(terms, operands, strict=True)):
+    for number, (term, ndim) in enumerate(zip(terms, ndims, strict=True)):
         plain = term.replace("...", "", 1)
         for i, c in enumerate(term):
             if c not in string.ascii_letters and c != ".":
@@ -86,33 +87,34 @@ def _terms(equation: str, operands: Sequence[Any]) -> tuple[list[str], str | Non
         if "." in plain:
             raise RuntimeError(f"einsum(): found '.' for operand {number} that is not part of any ellipsis")
         if "..." in term:
-            if len(plain) > x.ndim:
+            if len(plain) > ndim:
                 raise RuntimeError(
                     f"einsum(): the number of subscripts in the equation ({len(plain)}) is more than the number of "
-                    f"dimensions ({x.ndim}) for operand {number}"
+                    f"dimensions ({ndim}) for operand {number}"
                 )
-        elif len(plain) != x.ndim:
+        elif len(plain) != ndim:
             raise RuntimeError(
                 f"einsum(): the number of subscripts in the equation ({len(plain)}) "
-                f"does not match the number of dimensions ({x.ndim}) for operand {number} and no ellipsis was given"
+                f"does not match the number of dimensions ({ndim}) for operand {number} and no ellipsis was given"
             )
         at += len(term) + 1
     return terms, right if arrow else None
 
 
-def _labels(equation: str, operands: Sequence[Any]) -> tuple[list[str], str]:
+@functools.lru_cache(maxsize=1024)
+def _labels(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
     """A letter for each dimension of each operand, those under an ellipsis too, and those of the result."""
-    terms, result = _terms(equation, operands)
+    terms, result = _terms(equation, ndims)
     spare = [c for c in string.ascii_letters if c not in equation]
-    width = max((x.ndim - len(t) + 3 for t, x in zip(terms, operands, strict=True) if "..." in t), default=0)
+    width = max((ndim - len(t) + 3 for t, ndim in zip(terms, ndims, strict=True) if "..." in t), default=0)
     names = "".join(spare[:width])  # the dimensions under the ellipsis, aligned at their ends
     full = []
-    for term, x in zip(terms, operands, strict=True):
-        count = x.ndim - len(term) + 3 if "..." in term else 0
+    for term, ndim in zip(terms, ndims, strict=True):
+        count = ndim - len(term) + 3 if "..." in term else 0
         full.append(term.replace("...", names[width - count :]))
     if result is None:
         seen = "".join(full)
-        return full, names + "".join(sorted(c for c in set(seen) - set(names) if seen.count(c) == 1))
+        return tuple(full), names + "".join(sorted(c for c in set(seen) - set(names) if seen.count(c) == 1))
     plain = result.replace("...", "", 1)
     for c in plain:
         if c not in string.ascii_letters:
@@ -121,12 +123,12 @@ def _labels(equation: str, operands: Sequence[Any]) -> tuple[list[str], str]:
             raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output")
         if not any(c in t for t in full):
             raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand")
-    return full, result.replace("...", names)
+    return tuple(full), result.replace("...", names)
 
 
 @op("_einsum", method=False, grad_name="ViewBackward0")
 def _einsum(operands: Arrays, equation: str) -> Array:
-    full, result = _labels(equation, operands)
+    full, result = _labels(equation, tuple([x.ndim for x in operands]))
     for x in operands[1:]:
         if x.dtype != operands[0].dtype:
             a, b = (scalar_type(np.dtype(d.dtype)) for d in (operands[0], x))

@@ -227,11 +227,9 @@ def _nonzero_tuple(input: Array) -> tuple[Array, ...]:
 @composite("nonzero")
 def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
     """The places of what is not zero: shape ``(N, input.ndim)``, or a tuple of a vector for each dimension."""
-    if as_tuple and isinstance(out, (tuple, list)):
-        raise TypeError(f"nonzero(): argument 'out' must be Tensor, not {type(out).__name__}")
-    if as_tuple and out is not None:
-        raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
-    if as_tuple:
+    if as_tuple and not isinstance(out, (tuple, list)):  # these are refused below
+        if out is not None:
+            raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
         found = ops._nonzero_tuple(input)
         return found if isinstance(found, tuple) else (found,)
     made = argwhere(input)

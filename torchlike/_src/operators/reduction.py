@@ -1,6 +1,6 @@
 """Sums, products, truth and extrema over dimensions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -164,20 +164,20 @@ def count_nonzero(input: Array, dim: Dims = None) -> Array:
     return jnp.sum(input != 0, normalize_dims(dim, input.ndim), dtype=np.int64)
 
 
-def _check_extremum(name: str, x: Any, axes: tuple[int, ...], given: bool, dim: Dims) -> None:
-    """Extrema of nothing do not exist."""
-    if not given and x.size == 0:
+def _check_extremum(name: str, x: Any, dims: Sequence[int]) -> None:
+    """Extrema of nothing do not exist. No ``dims`` are all."""
+    if not dims and x.size == 0:
         raise RuntimeError(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
             "Specify the reduction dim with the 'dim' argument."
         )
-    for number in dim if isinstance(dim, (tuple, list)) else axes if dim is None else (dim,):
+    for number in dims:
         if x.ndim and x.shape[normalize_dim(number, x.ndim)] == 0:  # named as it was given
             raise IndexError(f"{name}(): Expected reduction dim {number} to have non-zero size.")
 
 
 def _extremum(name: str, reduce: Callable[..., Array], kernel: str, input: Array, dim: Dims, keepdim: bool) -> Array:
-    _check_extremum(name, input, (), dim is not None and dim != (), dim)
+    _check_extremum(name, input, dim if isinstance(dim, (tuple, list)) else () if dim is None else (dim,))
     axes = normalize_dims(dim, input.ndim)
     refuse(kernel, input, COMPLEX)
     return reduce(input, axes, keepdims=keepdim)
@@ -245,7 +245,7 @@ def _first(input: Array, best: Array, axis: int) -> Array:
 
 def _with_index(name: str, reduce: Callable[..., Array], input: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     axis = normalize_dim(dim, input.ndim)
-    _check_extremum(name, input, (axis,), True, None)
+    _check_extremum(name, input, (axis,))
     if CATEGORY[np.dtype(input.dtype)] == COMPLEX:
         raise RuntimeError(f"{name}(): does not support complex input")
     if input.ndim == 0:
@@ -297,7 +297,7 @@ def _argument(name: str, reduce: Callable[..., Array], input: Array, dim: int | 
         index = _first(input.reshape(-1), reduce(input), 0)
         return index.reshape((1,) * input.ndim if keepdim else ())
     axis = normalize_dim(dim, input.ndim)
-    _check_extremum(name, input, (axis,), True, None)
+    _check_extremum(name, input, (axis,))
     if input.ndim == 0:
         return jnp.zeros((), np.int64)
     index = _first(input, reduce(input, axis, keepdims=True), axis)

@@ -169,10 +169,10 @@ def op(
             NotImplemented to leave its arguments to the device.
         saves: what torch keeps for backward: parameters, ``"result"``, or fields of ``returns``. Writing to these in place
             before backward is an error. ``"input:other"``: only if ``other`` needs a gradient (for a result: only if
-            ``other`` is a tensor). ``"weight?"``: only if it is a tensor; else torch keeps what it makes of a number, too.
-            ``"~input"``: torch's formula for the gradient is differentiated with respect to it, if only to zeros, though no
-            path is seen in the jaxpr of the backward (see `autograd/dependence.py`); ``"~"``: something else is kept, a mask
-            or indices. After ``()`` backward can run again, as in torch. None: nothing is known.
+            ``other`` is a tensor). ``"~input"``: torch's formula for the gradient is differentiated with respect to it,
+            if only to zeros, though no path is seen in the jaxpr of the backward (see `autograd/dependence.py`);
+            ``"~"``: something else is kept, a mask or indices. After ``()`` backward can run again, as in torch. None:
+            nothing is known.
         layout: how the results lie in memory if not all inputs are contiguous. ``"elementwise"``: in the order of
             dimensions of the inputs, as TensorIterator lays them; ``"first"``: as the first input, also if sizes change; ``"format"``:
             channels-last if all inputs are; None: contiguous; ``""``: elementwise if the op is, else contiguous.

@@ -31,7 +31,12 @@ def is_number(value: Any) -> bool:
 
 def overload(name: str, tensors: int, **numbers: int) -> Callable[[dict[str, Any]], str]:
     """What ``grad_name`` an op has where torch numbers its overloads by which parameter is a number."""
-    return lambda bound: f"{name}Backward{next((k for param, k in numbers.items() if is_number(bound[param])), tensors)}"
+
+    def named(bound: dict[str, Any]) -> str:
+        return f"{name}Backward{next((k for param, k in numbers.items() if is_number(bound[param])), tensors)}"
+
+    named.numbers = numbers  # type: ignore[attr-defined]
+    return named
 
 
 def is_array(value: Any) -> bool:

@@ -4,9 +4,8 @@
 nothing else is computed. What a key does not show is checked when the op is first seen (`_learn`).
 """
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,7 @@ class Kernel:
     __slots__ = (
         "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords",
         "layout", "lead", "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional",
-        "promote", "read", "returns", "saves", "saves_known", "saves_no_number", "saves_nothing", "saves_results", "vet",
+        "promote", "read", "returns", "saves", "saves_known", "saves_nothing", "saves_results", "vet",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
@@ -98,9 +97,8 @@ class Kernel:
         saves: list[tuple[int, tuple[int, ...] | None]] = []
         kept: list[tuple[int, int]] = []
         depends: list[int] = []
-        self.saves_no_number = {names.index(e.partition("?")[0]) for e in op.saves or () if "?" in e}
         for entry in op.saves or ():
-            name, _, why = entry.lstrip("~").replace("?", "").partition(":")
+            name, _, why = entry.lstrip("~").partition(":")
             needs = tuple([names.index(w) for w in why.split(",")]) if why else None
             if entry.startswith("~"):
                 depends += [names.index(name)] if name else []
@@ -490,23 +488,6 @@ def _static(a: Any) -> Any:
 
 def _concrete(a: Any) -> Any:
     return None if a is None else a._value().data
-
-
-@contextlib.contextmanager
-def without_numpy() -> Iterator[list[str]]:
-    """Have XLA compute what NumPy would have computed at once; gives the names of these ops. For tests."""
-    global _on_host
-    ours, asked = _on_host, []
-
-    def refuse(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
-        asked.append(kernel.name)
-        return NotImplemented
-
-    _on_host = refuse
-    try:
-        yield asked
-    finally:
-        _on_host = ours
 
 
 def _on_host(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:

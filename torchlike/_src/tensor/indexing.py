@@ -272,7 +272,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         fitting(value, self._aval().dtype)
         value = from_data.tensor(value, dtype=self.dtype, device=self.device)
     if masked and value.numel() == 1 and (value.ndim == 0 or value.dtype is self.dtype):
-        value = value.reshape(())
+        value = value.reshape(()) if value.ndim else value
         at = next(iter(parsed.tensors))
         shaped = mask.reshape(*mask.shape, *(1,) * (view.ndim - at - mask.ndim))
         result = ops.where(shaped, value.to(self.dtype) if value.dtype is not self.dtype else value, view)

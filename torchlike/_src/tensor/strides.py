@@ -86,9 +86,10 @@ def strides_of_result(layout: str, shape: tuple[int, ...], operands: Operands) -
         found = channels_last_strides(shape) if len(shape) in (4, 5) and all(is_channels_last(*o) for o in operands) else None
     else:
         own, strides = operands[0]
-        found = dense_like(own, strides) if own == shape else None
-        if len(own) == len(shape) and own != shape:  # it keeps the order of dimensions
-            found = strides_in_order_of(shape, ((shape, strides),))
+        if own == shape:
+            found = dense_like(own, strides)
+        else:  # the order of dimensions is kept, if these are the same
+            found = strides_in_order_of(shape, ((shape, strides),)) if len(own) == len(shape) else None
     return None if found is None or found == contiguous_strides(shape) else found
 
 

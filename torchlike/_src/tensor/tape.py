@@ -117,10 +117,9 @@ class GradNode:
             if not own and holder._detached > self.order and holder._node is None:
                 raise RuntimeError(_DETACHED)
             if counter.version != version:
-                t = holder() if own else holder
-                kind, number = self._result(holder) if own else (t._aval(), t._number)
+                kind, number = self._result(holder) if own else (holder._aval(), holder._number)
                 made = f" [{devices.type_name(kind)} {list(kind.shape)}]"
-                node = self if own else t.grad_fn
+                node = self if own else holder.grad_fn
                 origin = f", which is output {number} of {plain_name(node)}," if node is not None else ""
                 hint = (
                     "the backtrace further above shows the operation that failed to compute its gradient. The variable in "

@@ -332,7 +332,8 @@ def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
             f"({len(shape)})"
         )
     out = list(wanted)
-    for i, n in [*enumerate(wanted)][::-1]:  # torch goes from the last
+    for i in range(len(wanted) - 1, -1, -1):  # torch goes from the last
+        n = wanted[i]
         if i < lead:
             if n < 0:
                 raise RuntimeError(
