@@ -27,8 +27,6 @@ LOOSER: dict[str, float] = {
     "special.airy_ai": 10.0,
     # The samples of this function have weights in float32 whatever the dtype; derivatives divide by a difference of their sums.
     "cov": 10.0,
-    # Logits of some hundreds: softmax makes relative errors of their absolute ones.
-    "nn.functional.multi_head_attention_forward": 30.0,
 }  # fmt: skip
 #: Dtypes of which float64 or complex128 can tell the truth.
 _WIDER = {

@@ -164,6 +164,7 @@ def execute(
     library: str = "torchlike",
     processes: int = 2,
     lifetime: int = 400,
+    quickly: bool = True,
 ) -> Iterator[Report]:
     """Run the jobs and yield their reports as they come.
 
@@ -172,6 +173,7 @@ def execute(
         library: name of the module to test.
         processes: workers; 0 runs everything in this process.
         lifetime: jobs after which a worker is replaced, since compiled programs pile up in it.
+        quickly: compile by `_QUICKLY`, unless ``XLA_FLAGS`` are set. What fails then, runs once more at the end as users compile.
     """
     waiting = list(jobs)[::-1]
     if not processes:
@@ -180,7 +182,10 @@ def execute(
             yield perform(waiting.pop(), module)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("XLA_FLAGS", _quick_compilation())
+    quick = "" if "XLA_FLAGS" in os.environ or not quickly else _quick_compilation()
+    if quick:
+        os.environ["XLA_FLAGS"] = quick
+    again: list[Job] = []
     workers = [_Process(library) for _ in range(min(processes, len(waiting)))]
     try:
         for worker in workers:
@@ -189,10 +194,13 @@ def execute(
             busy = [w for w in workers if w.job]
             multiprocessing.connection.wait([w.connection for w in busy], timeout=1.0)
             for worker in busy:
-                report = _collect(worker)
+                job, report = worker.job, _collect(worker)
                 if report is None:
                     continue
-                yield report
+                if quick and report.status == "fail":
+                    again.append(job)  # type: ignore[arg-type]
+                else:
+                    yield report
                 if report.status == "crash" or worker.done >= lifetime:
                     worker.stop()
                     workers[workers.index(worker)] = worker = _Process(library)
@@ -201,6 +209,10 @@ def execute(
     finally:
         for worker in workers:
             worker.stop()
+        if quick:
+            del os.environ["XLA_FLAGS"]
+    if again:
+        yield from execute(again, library, processes, lifetime, quickly=False)
 
 
 def _collect(worker: _Process) -> Report | None:
