@@ -664,7 +664,7 @@ VALUES: list[Callable[[Draw, str, torch.Tensor], str | None]] = [
     lambda d, n, t: f"torch.where({n} > {d.number(t.dtype)}, {d.pick(['1.5', '0', n])}, {d.pick(['-1', '2.0', n])})" if not t.is_complex() else None,
     lambda d, n, t: f"{n}.flip({d.dim(t)})",
     lambda d, n, t: f"{n}.sort({d.dim(t)}).values" if not t.is_complex() else None,
-    lambda d, n, t: f"{n}.topk(1, {d.dim(t)}).values" if t.numel() and not t.is_complex() and not t.requires_grad else None,
+    lambda d, n, t: f"{n}.topk(1, {d.dim(t)}).values" if t.numel() and not t.is_complex() and (not t.requires_grad or len(t.detach().unique()) == t.numel()) else None,
     lambda d, n, t: f"{n}.{d.pick(['norm', 'std', 'var'])}()" if t.is_floating_point() and t.numel() > 1 and t.dtype != torch.float16 else None,
     lambda d, n, t: f"{n}.clone().detach().requires_grad_()" if floats(t) else None,
     lambda d, n, t: f"{n}.expand_as({d.like(t, 100)})",

@@ -40,7 +40,7 @@ def test_entry_agrees_with_torch(name: str, jobs: list[Job]) -> None:
     assert not problems, f"{name}\n" + "\n".join(problems)
 
 
-@pytest.mark.parametrize("job", _spread("forward-ad", 16), ids=lambda job: job.name)
-def test_forward_mode_agrees_with_torch(job: Job) -> None:
+@pytest.mark.parametrize("job", [*_spread("forward-ad", 16), *_spread("xla", 16)], ids=lambda job: f"{job.check} {job.name}")
+def test_forward_mode_and_what_numpy_computes_agree_with_torch(job: Job) -> None:
     verdict = expected.judge([perform(job, library)], EXPECTED)
     assert not verdict.unexpected, verdict.unexpected[0].first
