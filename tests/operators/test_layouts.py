@@ -1,5 +1,7 @@
 """Strides of results where inputs are not contiguous: every op, on inputs that lie in memory in different ways."""
 
+import random
+
 import pytest
 import torch
 
@@ -161,3 +163,36 @@ def test_results_lie_in_memory_as_in_torch(line, layout):
         assert ours != theirs, "it is as in torch now: take it off the list"
     else:
         same(_program(line, layout))
+
+
+def _indexed(seed: int):
+    """Tensors of all layouts, indexed by integers, slices, None and index tensors that are views themselves."""
+
+    def program(torch):
+        r, found = random.Random(seed), []
+        for _ in range(40):
+            n = r.randrange(1, 5)
+            x = torch.zeros([r.choice([1, 2, 3]) for _ in range(n)]).permute(r.sample(range(n), n))
+            x = x[tuple([slice(None, None, r.choice([1, 1, 2])) for _ in range(n)])]
+            key = []
+            for _ in range(n):
+                kind = r.randrange(4)
+                if kind == 3:
+                    index = torch.zeros(r.choice([(2,), (), (3, 2), (1,), (2, 1)]), dtype=torch.int64)
+                    turn = r.choice([lambda i: i, lambda i: i.t() if i.ndim else i, lambda i: i[..., None].expand(*i.shape, 2)])
+                    key.append(turn(index))
+                else:
+                    key += [[slice(None)], [None, slice(None)], [0]][kind]
+            try:
+                made = x[tuple(key)]
+                found.append((tuple(made.shape), made.stride()))
+            except IndexError as error:  # shapes of indices that do not broadcast
+                found.append(str(error))
+        return found
+
+    return program
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_indexed_lies_in_memory_as_in_torch(seed):
+    same(_indexed(seed))

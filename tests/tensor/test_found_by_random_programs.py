@@ -678,6 +678,35 @@ def one_of_several_views_made_without_grad_says_why_it_is_not_written_to(torch):
     return found
 
 
+@FOUND
+def what_only_a_gradient_to_nowhere_needs_is_not_kept(torch):
+    x = torch.arange(4.0)
+    part, *_ = x.split(4)
+    x.requires_grad_()
+    y = torch.zeros(4).add_(2)
+    y.addcmul_(part, y, value=2)  # would need what it overwrites, for a gradient of `part`
+    y.sum().backward()
+    return y.detach(), y.grad_fn.next_functions, x.grad
+
+
+@FOUND
+def views_in_place_are_refused_before_their_dimensions_are_looked_at(torch):
+    x = torch.ones(3, 1, requires_grad=True)
+    found = []
+    for t in (x, x.unfold(-1, 1, 1)):
+        for turn in (
+            lambda t: t.t_(),
+            lambda t: t.transpose_(0, 5),
+            lambda t: t.unsqueeze_(7),
+            lambda t: t.as_strided_((9,), (1,)),
+        ):
+            try:
+                turn(t)
+            except Exception as e:
+                found.append((type(e).__name__, str(e)))
+    return found
+
+
 @programs(FOUND)
 def test_a_found_difference_is_gone(program) -> None:
     same(program)

@@ -79,6 +79,20 @@ class Out(typing.NamedTuple):
     typed: bool = False
 
 
+class InPlace(typing.NamedTuple):
+    """What memory the inputs of an op may share with the tensor that it is written into.
+
+    Args:
+        itself: elements of that tensor may share memory with one another.
+        apart: the inputs that may share no element with it, by name.
+        whole: those that may share all of its elements, but not some.
+    """
+
+    itself: bool = False
+    apart: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+
+
 class Param(typing.NamedTuple):
     """One parameter of an op: its name, what it is (see `_KINDS`; else ``"static"``), default, keyword-only."""
 
@@ -139,7 +153,7 @@ def op(
     *names: str,
     promote: str | None = None,
     method: bool | str | None = None,
-    inplace: bool | str = False,
+    inplace: bool | str | InPlace = False,
     out: bool | str | Out = False,
     operators: tuple[str, ...] = (),
     host: Callable[..., Any] | None = None,
@@ -160,7 +174,7 @@ def op(
             ``"float"`` (the same, then integers and bools to the default float dtype).
         method: also a Tensor method; None means yes if a name has no dot; a string is the method's name.
         inplace: also ``name_``, as function and method. ``"apart"``: the other inputs may share no memory with the first;
-            ``"shared"``: they may do so in part; ``"unseen"``: autograd does not notice.
+            ``"unseen"``: autograd does not notice. An `InPlace` says what may share memory with what.
         out: also takes ``out=``, into which the result is cast. ``"apart"``: that may share no memory with the inputs;
             ``"exact"``: it must have the very dtype of the result, too. Any other text, as `EXACT`: it must have that
             dtype, and this is what a user is told if it has not. An `Out` says it all.

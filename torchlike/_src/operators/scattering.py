@@ -16,7 +16,7 @@ from torchlike._src.operators import registry
 from torchlike._src.operators.gathering import _entries, _select_range, check_indices, flat_range, index_range
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type, type_name
-from torchlike._src.operators.registry import EXACT, Array, Arrays, Number, Operand, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, Arrays, InPlace, Number, Operand, composite, op, ops
 from torchlike._src.operators.support import (
     as_dtype,
     broadcast_shapes,
@@ -415,7 +415,7 @@ def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     return _overwrite(flat, _slices(index, axis), source).reshape(input.shape)
 
 
-@op("index_fill", inplace="shared", saves=("index",), layout="first")
+@op("index_fill", inplace=InPlace(itself=True, apart=("index",)), saves=("index",), layout="first")
 @checked(_fill_range)
 def index_fill(input: Array, dim: int, index: Array, value: Operand) -> Array:
     """``input`` with ``value`` in its slices at ``index`` along ``dim``."""
@@ -464,8 +464,8 @@ def _check_put(input: Any, values: Any) -> None:
 
 
 @op(
-    "_index_put", method=False, inplace="apart", saves=("indices",), layout="first", host=_host_put,
-    grad_name="IndexPutBackward0",
+    "_index_put", method=False, inplace=InPlace(itself=True, apart=("indices", "values")), saves=("indices",), layout="first",
+    host=_host_put, grad_name="IndexPutBackward0",
 )  # fmt: skip
 @checked(index_range)
 def _index_put(input: Array, indices: Arrays, values: Array, accumulate: bool = False) -> Array:
@@ -507,6 +507,8 @@ def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool 
 @composite("index_put_", method="index_put_")
 def index_put_(input: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
     """`index_put`, written into ``input``."""
+    if accumulate or len(indices) > 1 or values.numel() != 1:  # else torch fills, and has a mask for itself
+        input._refuse_shared(indices)
     return ops._index_put_(input, _without_masks(indices), values, accumulate)
 
 
@@ -552,7 +554,7 @@ def _host_fill(input: Any, mask: Any, value: Any) -> Any:
 
 
 @op(
-    "masked_fill", inplace="shared", saves=("mask",), layout=None, host=_host_fill,
+    "masked_fill", inplace=InPlace(itself=True, whole=("mask",)), saves=("mask",), layout=None, host=_host_fill,
     grad_name=overload("MaskedFill", 1, value=0),
 )  # fmt: skip
 @checked(_check_fill)
@@ -562,7 +564,7 @@ def masked_fill(input: Array, mask: Array, value: Operand) -> Array:
     return jnp.where(mask, as_dtype(value, np.dtype(input.dtype)), input)
 
 
-@op("masked_scatter", inplace=True, saves=("mask",))
+@op("masked_scatter", inplace=InPlace(), saves=("mask",))
 def masked_scatter(input: Array, mask: Array, source: Array) -> Array:
     """``input`` with the elements of ``source``, in order, where ``mask`` holds."""
     if mask.dtype != bool:

@@ -7,6 +7,7 @@ tensor is and how it is read and written; what can be computed with it is instal
 
 import copy
 import itertools
+from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any
 
@@ -18,7 +19,7 @@ from torchlike._src.engine.value import CPU, Aval, Borrowed, Value, aval
 from torchlike._src.operators.promotion import cpp_name
 from torchlike._src.operators.registry import name_tensor_class
 from torchlike._src.tensor import devices, dtypes
-from torchlike._src.tensor.overlap import overlaps_in_part, resolved_first
+from torchlike._src.tensor.overlap import overlaps, overlaps_in_part, resolved_first
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import RemovableHandle, plain_name
 
@@ -275,14 +276,15 @@ class Tensor:
         if self._inference and not rec.inference:
             raise RuntimeError(_INFERENCE)
 
-    def _check_overlap(self, others: Any = (), resolved: bool = True) -> None:
+    def _check_overlap(self, others: Any = (), resolved: bool = True, itself: bool = False) -> None:
         """Refuse writes to memory that several elements share, or that inputs show in part.
 
         Args:
             others: inputs, perhaps.
             resolved: conjugates are copied first.
+            itself: elements may share memory.
         """
-        if self._chain is not None and self._geometry is not None and 0 in self._geometry[0] and self._aval().size:
+        if not itself and self._chain is not None and self._geometry is not None and 0 in self._geometry[0] and self._aval().size:
             for n, s in zip(self._aval().shape, self._geometry[0], strict=True):
                 if s == 0 and n > 1:
                     raise RuntimeError(_OVERLAP.format("more than one element of the written-to tensor refers"))
@@ -290,6 +292,19 @@ class Tensor:
             if isinstance(t, Tensor) and t._storage is self._storage and t is not self and overlaps_in_part(self, t):
                 if not (resolved and resolved_first(self, t)):
                     self._refuse_overlap()
+
+    def _refuse_shared(self, args: Sequence[Any], anywhere: bool = False) -> None:
+        """Refuse writes to the memory of an input, for ops that read an element after others were written.
+
+        Args:
+            args: inputs, lists of them, and other things.
+            anywhere: in its storage, not only where they overlap now.
+        """
+        for a in args:
+            for given in a if isinstance(a, (tuple, list)) else (a,):
+                if isinstance(given, Tensor) and given._storage is self._storage:
+                    if (anywhere and not resolved_first(self, given)) or overlaps(self, given):
+                        self._refuse_overlap()
 
     def _refuse_overlap(self) -> None:
         raise RuntimeError(_OVERLAP.format("some elements of the input tensor and the written-to tensor refer"))

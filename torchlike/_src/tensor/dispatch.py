@@ -23,7 +23,7 @@ from torchlike._src.tensor.pointwise import is_pointwise
 from torchlike._src.tensor.reading import LIVE, NUMBERS, OPERAND, STATIC, TENSOR, TENSORS, StaleView, plain, reader, view_value
 from torchlike._src.tensor.refusals import NotStrided, no_overload
 from torchlike._src.tensor.strides import strides_of_result
-from torchlike._src.tensor.tape import extras, node_class, order
+from torchlike._src.tensor.tape import extras, goes_nowhere, node_class, nowhere, order
 
 _SMALL = host_side.SMALL
 ANY_SIZE = 1 << 62
@@ -571,8 +571,10 @@ def _wrap_with_grad(
     grad_node.order = next(order)
     if kernel.saves:
         places = node.saves
-        if places is None:
-            places = node.saves = saved_places(kernel, args)
+        lost = nowhere and any(k < 0 and n._made == "nothing" for n, k in edges)
+        if places is None or lost:
+            places = saved_places(kernel, args)
+            node.saves = None if lost else places
         if places:
             grad_node.saved = saved(places, args)
     if len(outs) == 1 and not kernel.saves_results and not extras:  # nearly always; saves half a microsecond
@@ -601,7 +603,8 @@ def _wrap_with_grad(
 
 
 def saved_places(kernel: Kernel, args: Sequence[Any], written: int = -1) -> tuple[int, ...]:
-    """Which of the arguments torch keeps for backward; the same for all calls that come to one node of the trie.
+    """Which of the arguments torch keeps for backward; the same for all calls that come to one node of the trie, if all
+    gradients go somewhere.
 
     ``written`` is the argument that is about to be written to: torch saves a copy of that one.
     """
@@ -635,8 +638,8 @@ _NOT_SAVED = (
 
 def _needs_grad(a: Any) -> bool:
     if isinstance(a, (tuple, list)):
-        return any(isinstance(t, Tensor) and t._requires_grad for t in a)
-    return isinstance(a, Tensor) and a._requires_grad
+        return any(isinstance(t, Tensor) and t._requires_grad and not goes_nowhere(t) for t in a)
+    return isinstance(a, Tensor) and a._requires_grad and not goes_nowhere(a)
 
 
 _return_types: dict[Kernel, Any] = {}

@@ -11,11 +11,10 @@ from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.registry import ops
 from torchlike._src.operators.support import broadcast_shapes
-from torchlike._src.tensor import conversion, dtypes, from_data, view_functions
+from torchlike._src.tensor import conversion, dtypes, from_data, view_functions, views
 from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.dispatch import _new
-from torchlike._src.tensor.install import refuse_shared
-from torchlike._src.tensor.strides import strides_in_order_of
+from torchlike._src.tensor.strides import contiguous_strides, strides_in_order_of
 from torchlike._src.tensor.tape import node_class
 
 _INTS = (int, np.integer)
@@ -235,8 +234,12 @@ def _strides_of_indexed(view: Tensor, indices: Sequence[Tensor | None]) -> tuple
     rest = [d for d in range(len(shape)) if d not in at]
     made = (*[shape[d] for d in rest[:lead]], *common, *[shape[d] for d in rest[lead:]])
     window = (*[strides[d] for d in rest[:lead]], *[0] * len(common), *[strides[d] for d in rest[lead:]])
-    tail = (1,) * (len(rest) - lead)
-    operands = [((*t._aval().shape, *tail), (*t.stride(), *[1] * len(tail))) for t in indices if t is not None]
+    operands = []
+    for t in indices:
+        if t is not None:
+            size = (1,) * lead + t._aval().shape + (1,) * (len(rest) - lead)
+            strides = view_functions.view_strides(t._aval().shape, t.stride(), size)
+            operands.append((size, strides or contiguous_strides(size)))
     return strides_in_order_of(made, ((made, window), *operands))
 
 
@@ -288,9 +291,9 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 )
             value = value.to(self.dtype)
         indices = _index_list(view, parsed)
-        refuse_shared((view,), (value, *indices, *parsed.tensors.values()))
+        view._refuse_shared((value, *indices, *parsed.tensors.values()))
         result = ops._index_put(view, indices, value)
-    conversion.write_result(view, result)
+    conversion.write_result(view, views.agreed(view, result))
 
 
 def _assigned(value: Any, dtype: np.dtype) -> Any:

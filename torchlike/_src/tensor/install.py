@@ -15,12 +15,12 @@ import numpy as np
 
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
-from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, Op, Out, anonymous
+from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, InPlace, Op, Out, anonymous
 from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes, other_dtype
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.dispatch import Kernel, recasts, record, saved, saved_places
-from torchlike._src.tensor.overlap import overlaps, resolved_first
+from torchlike._src.tensor.views import agreed
 
 _REFLECTED = {
     f"__r{n}__"
@@ -205,14 +205,21 @@ def _in_place_apart(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     self = _written(kernel, args)
     self._check_write(kernel.name + "_", args)
     self._check_overlap()
-    refuse_shared((self,), args[1:])
+    self._refuse_shared(args[1:])
     return _compute_and_write(kernel, args, self)
 
 
-def _in_place_shared(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
-    self = _written(kernel, args)
-    self._check_write(kernel.name + "_", args)
-    return _compute_and_write(kernel, args, self)
+def _in_place_sharing(rule: InPlace, names: list[str]) -> Callable[..., Any]:
+    apart, whole = ([names.index(n) for n in of] for of in (rule.apart, rule.whole))
+
+    def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
+        self = _written(kernel, args)
+        self._check_write(kernel.name + "_", args)
+        self._check_overlap([args[i] for i in whole], itself=rule.itself)
+        self._refuse_shared([args[i] for i in apart])
+        return _compute_and_write(kernel, args, self, agreed if rule.itself else None)
+
+    return in_place
 
 
 def _in_place_unseen(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
@@ -226,17 +233,16 @@ def _in_place_unseen(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
         rec.grad = before
 
 
-_IN_PLACE: dict[Any, Callable[..., Any]] = {
-    True: in_place, "apart": _in_place_apart, "shared": _in_place_shared, "unseen": _in_place_unseen,
-}  # fmt: skip
+_IN_PLACE: dict[Any, Callable[..., Any]] = {True: in_place, "apart": _in_place_apart, "unseen": _in_place_unseen}
 
 
 def _in_place_as(op: Op) -> Callable[..., Any] | None:
     """How a record is written in place: one that is computed in the dtype of its ``out``, in that of the tensor."""
-    write = _IN_PLACE.get(op.inplace)
+    names = [p.name for p in op.params]
+    write = _in_place_sharing(op.inplace, names) if isinstance(op.inplace, InPlace) else _IN_PLACE.get(op.inplace)
     if write is None or not (isinstance(op.out, Out) and op.out.typed):
         return write
-    place = [p.name for p in op.params].index("dtype")
+    place = names.index("dtype")
 
     def typed(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
         self = _written(kernel, args)
@@ -249,7 +255,9 @@ def _in_place_as(op: Op) -> Callable[..., Any] | None:
 _COMPARISONS = {"lt", "le", "gt", "ge"}
 
 
-def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> Tensor:
+def _compute_and_write(
+    kernel: Kernel, args: tuple[Any, ...], self: Tensor, finish: Callable[[Tensor, Tensor], Tensor] | None = None
+) -> Tensor:
     have = self._aval()
     try:
         result = _as_given(kernel, args) if recasts else record(kernel, args)
@@ -282,6 +290,8 @@ def _compute_and_write(kernel: Kernel, args: tuple[Any, ...], self: Tensor) -> T
     if not kernel.differentiable and local.recorder.grad and any(isinstance(a, Tensor) and a._requires_grad for a in args):
         form = int(isinstance(args[-1], Tensor) and len(args) > 1)
         result = record(_constant(kernel.grad_name[:-1] + str(form)), ([a for a in args if isinstance(a, Tensor)], result))
+    if finish is not None:
+        result = finish(self, result)
     node = result._node
     self._write(result._value(), node, result._number, result._requires_grad)
     if node is not None and node.trie is not None:
@@ -383,8 +393,8 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, rule: Out, name: str) 
         levels[-1].refuse(kernel.name, [t for a in (*args, *targets) for t in (a if isinstance(a, (tuple, list)) else (a,))])
     for t in targets:
         t._check_overlap(args)
-    if rule.apart:
-        refuse_shared(targets, args)
+        if rule.apart:
+            t._refuse_shared(args)
     if rule.typed:
         args = tuple([out.dtype if p.name == "dtype" and a is None else a for p, a in zip(kernel.params, args, strict=True)])
     made = _as_given(kernel, args) if recasts else record(kernel, args)
@@ -392,8 +402,9 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, rule: Out, name: str) 
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
     if rule.apart:  # one that is to be resized grows over what lies behind it
-        grown = [t for result, t in zip(results, targets, strict=True) if result._aval().shape != t._aval().shape and t.numel()]
-        refuse_shared(grown, args, anywhere=True)
+        for result, t in zip(results, targets, strict=True):
+            if result._aval().shape != t._aval().shape and t.numel():
+                t._refuse_shared(args, anywhere=True)
     if rule.message and not (rule.casts and rule.casts(*args)):
         texts = rule.message if isinstance(rule.message, tuple) else [rule.message] * len(results)
         for text, result, target in zip(texts, results, targets, strict=True):
@@ -418,20 +429,6 @@ def _into_as(op: Op) -> Callable[..., Any]:
     if name[0] == "_" and name[1:] not in OPS:  # a part of a function: ``max`` of ``_max_dim``
         name = name[1:].partition("_")[0]
     return functools.partial(into, rule=out, name=f"linalg_{name}" if home == "linalg" else name.removeprefix("_"))
-
-
-def refuse_shared(targets: Sequence[Any], args: Sequence[Any], anywhere: bool = False) -> None:
-    """Refuse to write to the memory of an input, for ops that read an element after others were written.
-
-    Args:
-        anywhere: in its storage, not only where they overlap now.
-    """
-    for t in targets:
-        for a in args:
-            for given in a if isinstance(a, (tuple, list)) else (a,):
-                if isinstance(given, Tensor) and given._storage is t._storage:
-                    if (anywhere and not resolved_first(t, given)) or overlaps(t, given):
-                        t._refuse_overlap()
 
 
 def deliver(result: Tensor, target: Tensor) -> None:

@@ -18,7 +18,10 @@ def overlaps(a: Any, b: Any) -> bool:
 
 
 def _same_place(a: Any, b: Any) -> bool:
-    return a.storage_offset() == b.storage_offset() and a._aval().shape == b._aval().shape and a.stride() == b.stride()
+    n, m = a._aval(), b._aval()
+    if n.shape != m.shape or n.dtype.itemsize != m.dtype.itemsize:
+        return False
+    return a.storage_offset() == b.storage_offset() and a.stride() == b.stride()
 
 
 def _shows_the_same(a: Any, b: Any) -> bool:

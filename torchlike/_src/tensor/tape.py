@@ -27,6 +27,8 @@ _STATISTICS = {"running_mean", "running_var"}  # a layer's own, not inputs
 _FLOAT = np.dtype(np.float32)
 #: Not empty while anybody wants to know of each node that is made (anomaly detection, checkpoints, hooks on what is saved).
 extras: list[Any] = []
+#: Not empty from the first tensor on whose gradient goes nowhere.
+nowhere: list[Any] = []
 
 
 def edge_of(t: Any) -> tuple[Any, int]:
@@ -39,7 +41,7 @@ def edge_of(t: Any) -> tuple[Any, int]:
 
 def goes_nowhere(t: Any) -> bool:
     """Whether the gradient of what says that it requires grad is dropped; see `views.require_nothing`."""
-    return t._node is None and t._leaf is not None and t._leaf._made == "nothing"
+    return bool(nowhere) and t._node is None and t._leaf is not None and t._leaf._made == "nothing"
 
 
 class Result(weakref.ref):

@@ -1,7 +1,7 @@
 """The public functions that make views: argument checks and sizes; what a view is stands in `views.py`."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torchlike._src.engine.trace import local
@@ -441,35 +441,39 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 @composite("squeeze_")
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
-    return become(self, squeeze(self, dim), f"SqueezeBackward{3 if dim is None else 4 if isinstance(dim, int) else 5}")
+    return become(self, lambda: squeeze(self, dim), f"SqueezeBackward{3 if dim is None else 4 if isinstance(dim, int) else 5}")
 
 
 @composite("unsqueeze_")
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
-    return become(self, unsqueeze(self, dim), "UnsqueezeBackward1")
+    return become(self, lambda: unsqueeze(self, dim), "UnsqueezeBackward1")
 
 
 @composite("transpose_", "swapaxes_", "swapdims_")
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
-    return become(self, transpose(self, dim0, dim1), "TransposeBackward1")
+    return become(self, lambda: transpose(self, dim0, dim1), "TransposeBackward1")
 
 
 @composite("as_strided_")
 def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """`as_strided`, in place."""
-    return become(input, as_strided(input, size, stride, storage_offset), "AsStridedBackward1")
+    return become(input, lambda: as_strided(input, size, stride, storage_offset), "AsStridedBackward1")
 
 
 @composite("t_")
 def t_(self: Tensor) -> Tensor:
-    if self.ndim > 2:
-        raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-    return become(self, t(self), "TBackward1")
+    def turned() -> Tensor:
+        if self.ndim > 2:
+            raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
+        return t(self)
+
+    return become(self, turned, "TBackward1")
 
 
-def become(self: Tensor, view: Tensor, grad_name: str) -> Tensor:
-    """Let ``self`` be what ``view``, a view of it, is: in-place view ops."""
+def become(self: Tensor, made: Callable[[], Tensor], grad_name: str) -> Tensor:
+    """Let ``self`` be what a view of it is: in-place view ops."""
     self._check_write("a view")
+    view = made()
     for name in ("_chain", "_cached", "_geometry"):
         setattr(self, name, getattr(view, name))
     self._counter().version += 1

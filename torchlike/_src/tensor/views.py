@@ -21,7 +21,7 @@ from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, alias, le
 from torchlike._src.tensor.dispatch import ANY_SIZE, Kernel, record
 from torchlike._src.tensor.refusals import NotStrided
 from torchlike._src.tensor.strides import contiguous_strides
-from torchlike._src.tensor.tape import goes_nowhere, node_class
+from torchlike._src.tensor.tape import goes_nowhere, node_class, nowhere
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 
@@ -519,6 +519,7 @@ def require_nothing(view: Tensor) -> None:
     view._requires_grad = True
     view._leaf = alias(view, Tensor.__new__(Tensor))
     view._leaf._requires_grad, view._leaf._made = True, "nothing"
+    nowhere[:] = [True]
 
 
 def several(views: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -686,6 +687,25 @@ def memory_order(input: Tensor) -> tuple[int, ...]:
 #: Views that may show an element more than once, and those whose elements are not those of their source.
 _OVERLAPPING = (as_strided, unfold, expand)
 _OTHER_ELEMENTS = (real, imag, conj, view_as_real, view_as_complex, view_dtype)
+
+
+def _agree(old: Array, new: Array, stride: tuple) -> Array:
+    """``new``, in which what these strides show more than once is what was last changed of it."""
+    _, at = np.unique(flat_index(new.shape, stride, 0), return_inverse=True)
+    at = at.reshape(-1)
+    changed = jnp.reshape((new != old) & ~((new != new) & (old != old)), -1)
+    last = jnp.full(at.size, -1).at[at].max(jnp.where(changed, np.arange(at.size), -1))[at].reshape(new.shape)
+    return jnp.where(last < 0, old, jnp.reshape(new, -1)[last])
+
+
+_AGREE = _kernel("agree", _agree, None)
+
+
+def agreed(view: Tensor, new: Tensor) -> Tensor:
+    """What a view becomes by an op that writes only some of its elements, of which several may be the same memory."""
+    if not new.numel() or not any(op in _OVERLAPPING for op, _ in view._chain or ()):
+        return new
+    return record(_AGREE, (view, new, view.stride()))
 
 
 def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: bool) -> None:
