@@ -157,3 +157,28 @@ def _program(line):
 @pytest.mark.parametrize("line", OPS)
 def test_a_graph_runs_backward_again_where_torch_has_kept_nothing(line):
     same(_program(line))
+
+
+@pytest.mark.parametrize("spoil", [False, True], ids=["kept", "spoiled"])
+@pytest.mark.parametrize("wanted", ["result", "input", "grad of result", "grad of input"])
+def test_what_was_written_through_a_view_runs_with_what_it_was_written_to(wanted: str, spoil: bool) -> None:
+    def program(torch):
+        w, c = torch.ones(1, requires_grad=True), torch.full((1,), 2.0)
+        y = torch.ones(4, requires_grad=True) * 2
+        y.register_hook(lambda g: g * 10)
+        y[1:][:1].mul_(w * c)
+        if spoil:
+            c.add_(1)
+        found = []
+        for k in range(2):
+            try:
+                if wanted.startswith("grad"):
+                    found.append(torch.autograd.grad(y.sum(), [y if wanted.endswith("result") else w])[0] * 1)
+                else:
+                    y.sum().backward(inputs=[y if wanted == "result" else w])
+                    found.append((y.grad, w.grad))
+            except RuntimeError as error:
+                found.append(str(error))
+        return found
+
+    same(program)

@@ -128,7 +128,7 @@ def run(
         for i, t in enumerate(inputs):
             node = t.grad_fn
             wanted.setdefault((id(t), -1) if node is None else (id(node), t._number), []).append(i)  # type: ignore[attr-defined]
-    needed = _ancestors_of(roots, inputs) if inputs is not None else None
+    needed = _ancestors_of(roots, inputs, accumulate) if inputs is not None else None
     pending: dict[GradNode, list[Any]] = {}
     heap: list[tuple[int, GradNode]] = []
     current.depth += 1
@@ -219,24 +219,32 @@ def _outputs(node: GradNode) -> int:
     return len(node.trie.outs) - 1 if node.trie is not None else node.outputs
 
 
-def _ancestors_of(roots: Sequence[Tensor], inputs: Sequence[Tensor]) -> set[GradNode]:
-    """The nodes between the roots and the inputs; only these need to run."""
+def _ancestors_of(roots: Sequence[Tensor], inputs: Sequence[Tensor], accumulate: bool) -> set[GradNode]:
+    """The nodes between the roots and the inputs; only these need to run, the last of them only if ``accumulate``."""
     targets = {id(t.grad_fn) if t.grad_fn is not None else id(t) for t in inputs}
     reaches: dict[GradNode, bool] = {}
     stack: list[tuple[GradNode, bool]] = [(r.grad_fn, False) for r in roots if r.grad_fn is not None]
+
+    def goes_on(node: GradNode) -> bool:
+        return any((id(n) in targets) if k < 0 else reaches.get(n, False) for n, k in node.edges)
+
     while stack:
         node, expanded = stack.pop()
         if expanded:
-            reaches[node] = id(node) in targets or any(
-                (id(n) in targets) if k < 0 else reaches.get(n, False) for n, k in node.edges
-            )
+            reaches[node] = id(node) in targets or goes_on(node)
             continue
         if node in reaches:
             continue
         reaches[node] = False
         stack.append((node, True))
         stack += [(n, False) for n, k in node.edges if k >= 0 and n not in reaches]
-    return {n for n, r in reaches.items() if r}
+    found = {n for n, r in reaches.items() if r}
+    for node in [n for n in found if n.grad_name == "CopySlices" and (accumulate or goes_on(n))]:
+        # To torch what was written is a part of this node, and runs with it.
+        while node.grad_name == "CopySlices" and node.trie is not None and node.trie.mask & 2 and node.edges[-1][1] >= 0:
+            node = node.edges[-1][0]
+            found.add(node)
+    return found
 
 
 def as_tensor(g: Any, create_graph: bool) -> Tensor:
