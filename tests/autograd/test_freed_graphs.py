@@ -170,7 +170,7 @@ def test_what_was_written_through_a_view_runs_with_what_it_was_written_to(wanted
         if spoil:
             c.add_(1)
         found = []
-        for k in range(2):
+        for _ in range(2):
             try:
                 if wanted.startswith("grad"):
                     found.append(torch.autograd.grad(y.sum(), [y if wanted.endswith("result") else w])[0] * 1)
