@@ -690,6 +690,18 @@ def what_only_a_gradient_to_nowhere_needs_is_not_kept(torch):
 
 
 @FOUND
+def a_product_whose_gradients_go_nowhere_can_be_run_back_twice(torch):
+    x = torch.ones(4, requires_grad=True)
+    with torch.no_grad():
+        part = x.view(4)
+    y = torch.full((4,), 2.0).mul_(part)
+    z = part * 3
+    for _ in range(2):
+        (y.sum() + z.sum()).backward()
+    return y.detach(), x.grad
+
+
+@FOUND
 def views_in_place_are_refused_before_their_dimensions_are_looked_at(torch):
     x = torch.ones(3, 1, requires_grad=True)
     found = []

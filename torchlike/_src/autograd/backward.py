@@ -305,11 +305,22 @@ def saves_nothing(node: GradNode) -> bool:
         return True
     if not kernel.saves_known or kernel.saves_results or kernel.keeps_more:
         return False
-    places, mask = _places(node.trie.call), node.trie.mask
+    places, mask = _places(node.trie.call), _kept_for(node)
     # torch makes a tensor of a number, and keeps it, unless there is an overload for numbers.
     numbers = getattr(kernel.grad_name, "numbers", ())
     kept = [needs for i, needs in kernel.saves if places[i] or kernel.params[i].name not in numbers]
     return not any(needs is None or any(places[k] & mask for k in needs) for needs in kept)
+
+
+def _kept_for(node: GradNode) -> int:
+    """The inputs, as a mask, for whose gradients torch keeps what they need: not those that go nowhere."""
+    mask, edges = node.trie.mask, iter(node.edges)
+    for i in range(mask.bit_length()):
+        if mask >> i & 1:
+            leaf, k = next(edges)
+            if k < 0 and leaf._made == "nothing":
+                mask ^= 1 << i
+    return mask
 
 
 def _places(call: Call) -> list[int]:
