@@ -702,6 +702,12 @@ def a_product_whose_gradients_go_nowhere_can_be_run_back_twice(torch):
 
 
 @FOUND
+def a_number_that_is_expanded_has_strides_of_zero(torch):
+    x = torch.tensor(2.0).expand(1)
+    return x.stride(), torch.tensor(2.0).expand(1, 1).stride(), x.view(torch.uint8)
+
+
+@FOUND
 def views_in_place_are_refused_before_their_dimensions_are_looked_at(torch):
     x = torch.ones(3, 1, requires_grad=True)
     found = []

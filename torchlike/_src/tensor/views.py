@@ -111,10 +111,12 @@ class expand:
 
     @staticmethod
     def geometry(shape: Any, strides: Any, offset: int, size: tuple) -> Geometry:
+        if not shape:
+            return size, (0,) * len(size), offset
         lead = len(size) - len(shape)
         out = [0 if n != m else s for n, m, s in zip(shape, size[lead:], strides, strict=True)]
         for d in range(lead - 1, -1, -1):
-            out.insert(0, 0 if size[d] != 1 else size[d + 1] * out[0] if out else 1)
+            out.insert(0, 0 if size[d] != 1 else size[d + 1] * out[0])
         return size, tuple(out), offset
 
 
