@@ -7,14 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.registry import CONSTANT, EXACT, Array, composite, is_tensor, op, ops
-from torchlike._src.operators.support import normalize_dim, normalize_dims
-
-
-def _sizes(sizes: tuple[Any, ...]) -> tuple[int, ...]:
-    """``f(2, 3)`` and ``f((2, 3))`` alike."""
-    if len(sizes) == 1 and not hasattr(sizes[0], "__index__"):
-        sizes = tuple(sizes[0])
-    return tuple(int(s) for s in sizes)
+from torchlike._src.operators.support import int_list, normalize_dim, normalize_dims
 
 
 @op(
@@ -28,7 +21,7 @@ def _flip(input: Array, dims: tuple[int, ...]) -> Array:
 @composite("flip")
 def flip(input: Any, *axes: Any, dims: Any = None) -> Any:
     """The elements in reverse order along ``dims``, which may be given one by one."""
-    axes = _sizes(axes if dims is None else (dims,))
+    axes = int_list(axes if dims is None else (dims,), "flip", "dims")
     return ops._flip(input, normalize_dims(axes, input.ndim)) if axes else input.clone()
 
 
@@ -53,7 +46,7 @@ def _tuple(x: Any) -> tuple[int, ...]:
 
 
 @op("roll", saves=(), layout="format")
-def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
+def roll(input: Array, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] | None = None) -> Array:
     """The elements moved along ``dims``, those that fall off coming back in front; flattened without ``dims``."""
     shifts, dims = _tuple(shifts), () if dims is None else _tuple(dims)
     if not shifts:
@@ -113,13 +106,13 @@ def _repeat(input: Array, repeats: tuple[int, ...]) -> Array:
 @composite("_repeat_method", method="repeat")
 def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
     """The tensor repeated along each dimension; more numbers than dimensions add some in front."""
-    return ops._repeat(input, _sizes(sizes if repeats is None else (repeats,)))
+    return ops._repeat(input, int_list(sizes if repeats is None else (repeats,), "repeat", "repeats"))
 
 
 @composite("tile")
 def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
     """`repeat`, fewer numbers than dimensions counting from the last."""
-    repeats = _sizes(sizes if dims is None else (dims,))
+    repeats = int_list(sizes if dims is None else (dims,), "tile", "dims")
     return ops._repeat(input, (1,) * (input.ndim - len(repeats)) + repeats)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, can_cast, scalar_type, to_real, type_name
-from torchlike._src.operators.registry import EXACT
+from torchlike._src.operators.registry import EXACT, is_tensor
 
 #: One dimension, several, or None for all of them.
 Dims = int | Sequence[int] | None
@@ -260,3 +260,36 @@ def warn_resized(have: tuple[int, ...], shape: tuple[int, ...]) -> None:
         UserWarning,
         stacklevel=6,
     )
+
+
+def int_list(size: Sequence[Any], function: str, name: str = "size", position: int = 1) -> tuple[int, ...]:
+    """The ints of ``f(2, 3)`` or ``f((2, 3))``, which mean the same.
+
+    Raises:
+        TypeError: for what is no int, naming the function and its argument as torch does.
+    """
+    many = size
+    if len(size) == 1 and size[0].__class__ is not int and _holds_several(size[0]):
+        many = size[0]
+    out = []
+    for i, n in enumerate(many):
+        if n.__class__ is not int:
+            if not hasattr(n, "__index__") or isinstance(n, (bool, str)) or (is_tensor(n) and n.is_floating_point()):
+                raise TypeError(_no_size(n, i, many, size, f"{function}(): argument '{name}'", position))
+            n = n.__index__()
+        out.append(n)
+    return tuple(out)
+
+
+def _holds_several(x: Any) -> bool:
+    return hasattr(x, "__iter__") and not isinstance(x, str) and not (is_tensor(x) and x.numel() == 1)
+
+
+def _no_size(n: Any, i: int, many: Any, given: Any, start: str, position: int) -> str:
+    kind = type(n).__name__
+    if i == 0 and is_tensor(given[0]):
+        return f"{start} (position {position}) must be tuple of ints, not Tensor"
+    if i == 0:
+        found = f"not {kind}" if many is given else f"but found element of type {kind} at pos 0"
+        return f"{start} (position {position}) must be tuple of ints, {found}"
+    return f'{start} failed to unpack the object at pos {i + 1} with error "type must be tuple of ints,but got {kind}"'

@@ -9,7 +9,7 @@ from torchlike._src.engine import host
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Value, aval
 from torchlike._src.operators.registry import Array, Number, anonymous, composite, ops
-from torchlike._src.operators.support import broadcast_shapes, warn_resized
+from torchlike._src.operators.support import broadcast_shapes, int_list, warn_resized
 from torchlike._src.tensor import casts, devices, dtypes, layouts, views
 from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.dispatch import Kernel, _new, record
@@ -373,9 +373,8 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
 @composite("Tensor.resize_")
 def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     """Give the tensor another shape; elements beyond the old ones are zero here (undefined in torch)."""
-    from torchlike._src.tensor.view_functions import sizes as as_sizes
 
-    new = as_sizes(sizes, "resize_")
+    new = int_list(sizes, "resize_")
     resize_value(self, new)
     return self
 

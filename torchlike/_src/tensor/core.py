@@ -322,6 +322,8 @@ class Tensor:
             return _new_tuple(Size, self._aval().shape)
         shape = self._aval().shape
         n = len(shape)
+        if not hasattr(dim, "__index__"):
+            raise TypeError(f"size(): argument 'dim' (position 1) must be int, not {type(dim).__name__}")
         if not -max(n, 1) <= dim < max(n, 1) or n == 0:
             if n == 0:
                 raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")

@@ -12,12 +12,11 @@ from torchlike._src.engine.value import Place
 from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import fitting, overflow
 from torchlike._src.operators.registry import composite
-from torchlike._src.operators.support import NOT_DIFFERENTIATED
+from torchlike._src.operators.support import NOT_DIFFERENTIATED, int_list
 from torchlike._src.tensor import devices, dtypes, layouts, scalars
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.from_data import finish, infer, np_dtype, on_place, tensor
 from torchlike._src.tensor.refusals import no_overload
-from torchlike._src.tensor.view_functions import sizes as as_sizes
 
 
 def filled(shape: tuple[int, ...], value: Any, dtype: np.dtype, place: Place) -> Tensor:
@@ -37,7 +36,7 @@ def _factory(name: str, value: Any) -> Any:
     def make(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
              requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None, names: Any = None,
              **named: Any) -> Tensor:  # fmt: skip
-        shape = as_sizes(_size_by_name(size, named, name), name)
+        shape = int_list(_size_by_name(size, named, name), name)
         if name == "zeros" and any(n < 0 for n in shape):
             raise RuntimeError("zeros: Dimension size must be non-negative.")
         check_sizes(shape)
@@ -164,7 +163,7 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
     value = _fill_value(fill_value, "full")
     if isinstance(size, int):
         raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
-    shape = as_sizes((size,), "full")
+    shape = int_list((size,), "full")
     check_sizes(shape)
     if out is not None:
         return _fill_out("full", out, shape, value, dtype, device, layout, requires_grad)
@@ -188,7 +187,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
                   requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor with these sizes and strides; it must be dense and not overlap itself, or be a view of one that is."""
     dense_only("empty_strided", layout)
-    shape, strides = as_sizes((size,), "empty_strided"), as_sizes((stride,), "empty_strided", "stride", 2)
+    shape, strides = int_list((size,), "empty_strided"), int_list((stride,), "empty_strided", "stride", 2)
     if len(shape) != len(strides):
         raise RuntimeError(f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(strides)})")
     check_sizes(shape)
@@ -213,7 +212,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
 def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
                    requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor whose dimensions lie in memory in the order ``physical_layout``, from outer to inner."""
-    shape = as_sizes((size,), "empty_permuted")
+    shape = int_list((size,), "empty_permuted")
     if len(shape) != len(physical_layout):
         raise RuntimeError(
             "Number of dimensions in size does not match the length of the physical_layout; i.e. "
@@ -304,7 +303,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any 
 def _new_factory(name: str, value: Any) -> None:
     def make(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
              layout: Any = None, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
-        shape = as_sizes(_size_by_name(size, named, name), name)
+        shape = int_list(_size_by_name(size, named, name), name)
         check_sizes(shape)
         have = self._aval()
         if layout is not None and layout is not layouts.strided:
@@ -326,7 +325,7 @@ def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, dev
              requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """`full` with the dtype and device of this tensor."""
     have = self._aval()
-    shape = as_sizes((size,), "new_full")
+    shape = int_list((size,), "new_full")
     check_sizes(shape)
     place = have.place if device is None else place_of(device, "new_full")
     value = _fill_value(fill_value, "new_full")

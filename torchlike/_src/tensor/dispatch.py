@@ -18,6 +18,7 @@ from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import held, scalar
 from torchlike._src.operators.registry import OPS, Op
 from torchlike._src.tensor import dtypes
+from torchlike._src.tensor.arguments import spoken
 from torchlike._src.tensor.core import Storage, Tensor, alias, levels
 from torchlike._src.tensor.pointwise import is_pointwise
 from torchlike._src.tensor.reading import LIVE, NUMBERS, OPERAND, STATIC, TENSOR, TENSORS, StaleView, plain, reader, view_value
@@ -336,9 +337,9 @@ def _new(value: Value) -> Tensor:
 
 def wrong_argument(kernel: Kernel, position: int, given: Any) -> str:
     p = kernel.params[position]
-    wanted = {"tensor": "Tensor", "tensor?": "Tensor", "tensors": "tuple of Tensors", "number": "Number"}.get(p.kind, "Number")
+    wanted = "tuple of Tensors" if p.kind == "tensors" else "Number" if p.kind.startswith("number") else "Tensor"
     where = "" if p.keyword_only else f" (position {position + 1})"
-    return f"{kernel.name}(): argument '{p.name}'{where} must be {wanted}, not {type(given).__name__}"
+    return f"{spoken(kernel.name)}(): argument '{p.name}'{where} must be {wanted}, not {type(given).__name__}"
 
 
 def _no_overload(kernel: Kernel, args: Sequence[Any]) -> TypeError:

@@ -7,7 +7,7 @@ bind their arguments as fast as hand-written ones and show their signatures to `
 import functools
 import inspect
 import keyword
-import re
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +18,7 @@ from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, InPlace, Op, Out, anonymous
 from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes, other_dtype
 from torchlike._src.tensor import dtypes
+from torchlike._src.tensor.arguments import check, explained, spoken
 from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.dispatch import Kernel, recasts, record, saved, saved_places
 from torchlike._src.tensor.views import agreed
@@ -37,13 +38,15 @@ def install() -> None:
     """Make every declared op callable, and give Tensor its methods. Called once, when all ops are declared."""
     for op in OPS.values():
         if op.composite:
-            op.call = op.fn
-            _place(op.fn, next((n for n in op.names if not n.startswith("_C.")), op.names[0]))
-            _set_methods(op, op.fn)
+            path = next((n for n in op.names if not n.startswith("_C.")), op.names[0])
+            _place(op.fn, path)
+            # What is Python in torch, too, is not checked there but by what it calls.
+            op.call = op.fn if path.startswith("nn.functional.") else explained(op.fn, spoken(path), False)
+            _set_methods(op, explained(op.fn, spoken(path), True))
             continue
         kernel = KERNELS[op.names[0]] = Kernel(op)
         op.call = _function(op, kernel)
-        _set_methods(op, op.call)
+        _set_methods(op, _as_method(op.call))
         if op.inplace:
             _set_inplace(op, kernel)
         for dunder in op.operators:
@@ -52,23 +55,34 @@ def install() -> None:
 
 def _set_methods(op: Op, fn: Callable[..., Any]) -> None:
     if isinstance(op.method, str):
-        setattr(Tensor, op.method, fn)
+        names = [op.method]
     else:
-        for name in op.names:
-            if op.method or name.startswith("Tensor."):
-                setattr(Tensor, name.rsplit(".", 1)[-1], fn)
+        names = [name.rsplit(".", 1)[-1] for name in op.names if op.method or name.startswith("Tensor.")]
+    for name in names:
+        setattr(Tensor, name, fn)
+    if names and fn is not op.call:
+        _place(fn, f"Tensor.{names[0]}")
     if op.composite:
         for dunder in op.operators:
             setattr(Tensor, dunder, _composite_operator(fn, dunder))
 
 
+def _as_method(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A function made by `_make` that says of wrong arguments what methods say."""
+    method = types.FunctionType(fn.__code__, {**fn.__globals__, "_method": True}, fn.__name__, fn.__defaults__, fn.__closure__)
+    method.__globals__[fn.__code__.co_name] = method
+    return functools.update_wrapper(method, fn, assigned=(*functools.WRAPPER_ASSIGNMENTS, "__kwdefaults__"))
+
+
 def _set_inplace(op: Op, kernel: Kernel) -> None:
     fn = _make(op, kernel, f"{op.name}_", "inplace")
+    method = _as_method(fn)
     for name in op.names:
         short = name.rsplit(".", 1)[-1] + "_"
         INPLACE[name + "_"] = fn
         if op.method:
-            setattr(Tensor, short, fn)
+            setattr(Tensor, short, method)
+            _place(method, f"Tensor.{short}")
 
 
 def public_names() -> dict[str, Callable[..., Any]]:
@@ -90,7 +104,7 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     space: dict[str, Any] = {
         "_kernel": kernel, "_record": record, "_in_place": _in_place_as(op), "_into": _into_as(op),
         "_renamed": renamed, "_seed": next_seed, "_without_grad": without_grad,
-        "_shortcut": op.shortcut, "_take": take_shortcut,
+        "_shortcut": op.shortcut, "_take": take_shortcut, "_check": check, "_fn": op.fn, "_method": False,
     }  # fmt: skip
     positional, named, passed = [], [], []
     for k, p in enumerate(op.params):
@@ -116,16 +130,20 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     lines.append(f"        return _renamed({fname}, aliases, {{{bound}{extra}}}, {len(positional)})")
     for parameter, function in op.without_grad.items():
         lines.append(f"    {parameter} = _without_grad({parameter}, {parameter!r}, {function!r})")
+    lines.append("    try:")
     if form == "inplace":
-        lines.append(f"    return _in_place(_kernel, {values})")
+        lines.append(f"        return _in_place(_kernel, {values})")
     elif form == "out":
         lines += [
-            "    if out is None:",
-            *_recorded(op, values, "        "),
-            f"    return _into(_kernel, {values}, out)",
+            "        if out is None:",
+            *_recorded(op, values, "            "),
+            f"        return _into(_kernel, {values}, out)",
         ]
     else:
-        lines += _recorded(op, values, "    ")
+        lines += _recorded(op, values, "        ")
+    said = spoken(op.names[0]) + ("_" if form == "inplace" else "")
+    given = "(" + "".join("None, " if p.startswith("_seed") else f"{p}, " for p in passed) + ")"
+    lines += ["    except Exception as error:", f"        _check(_fn, {said!r}, {given}, {{}}, _method, error)", "        raise"]
     exec(compile("\n".join(lines), f"<torchlike {op.names[0]}>", "exec"), space)
     fn = space[fname]
     _place(fn, op.names[0] + ("_" if form == "inplace" else ""))
@@ -261,8 +279,6 @@ def _compute_and_write(
     have = self._aval()
     try:
         result = _as_given(kernel, args) if recasts else record(kernel, args)
-    except TypeError as error:
-        raise TypeError(_as_method(str(error), kernel.name)) from None
     except NotImplementedError:  # torch looks at shapes and dtypes before it looks for a kernel
         if kernel.promote is not None:
             _check_shape(self, broadcast_shapes(*[a._aval().shape for a in args if isinstance(a, Tensor)]))
@@ -338,15 +354,6 @@ def _constant(grad_name: str) -> Kernel:
         return value
 
     return Kernel(anonymous(constant, grad_name=grad_name, saves=()))
-
-
-def _as_method(message: str, name: str) -> str:
-    """A message about a wrong argument as methods give it: they do not count the tensor itself."""
-    return re.sub(
-        rf"^{name}\(\): argument '(\w+)' \(position (\d+)\)",
-        lambda found: f"{name}_(): argument '{found[1]}' (position {int(found[2]) - 1})",
-        message,
-    )
 
 
 def _check_cast(made: np.dtype, wanted: np.dtype) -> None:
@@ -425,10 +432,7 @@ def _into_as(op: Op) -> Callable[..., Any]:
         out = Out(EXACT if out == "exact" else "", apart=True)
     elif isinstance(out, str):
         out = Out(out)
-    home, _, name = op.names[0].rpartition(".")
-    if name[0] == "_" and name[1:] not in OPS:  # a part of a function: ``max`` of ``_max_dim``
-        name = name[1:].partition("_")[0]
-    return functools.partial(into, rule=out, name=f"linalg_{name}" if home == "linalg" else name.removeprefix("_"))
+    return functools.partial(into, rule=out, name=spoken(op.names[0]))
 
 
 def deliver(result: Tensor, target: Tensor) -> None:

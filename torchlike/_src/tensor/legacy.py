@@ -6,11 +6,11 @@ import numpy as np
 
 from torchlike._src.engine.value import CPU
 from torchlike._src.operators.registry import composite
+from torchlike._src.operators.support import int_list
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Size, Tensor, alias
 from torchlike._src.tensor.creation import check_sizes, filled
 from torchlike._src.tensor.from_data import np_dtype, on_place, to_numpy
-from torchlike._src.tensor.view_functions import sizes as as_sizes
 
 
 def legacy_constructor(self: Tensor, args: tuple[Any, ...], device: Any, dtype: Any = None) -> None:
@@ -37,7 +37,7 @@ def legacy_constructor(self: Tensor, args: tuple[Any, ...], device: Any, dtype: 
         if args and not isinstance(args[0], int):
             kinds = ", ".join(type(a).__name__ for a in args)
             raise TypeError(f"new() received an invalid combination of arguments - got ({kinds}), but expected one of:")
-        made = _zeros(as_sizes(args, "new") if args else (0,), kind)
+        made = _zeros(int_list(args, "new") if args else (0,), kind)
     alias(made, self)
 
 

@@ -25,7 +25,7 @@ def norm(self: Tensor, p: float | str | None = "fro", dim: Any = None, keepdim: 
 
 
 @composite("Tensor.unflatten")
-def unflatten(self: Tensor, dim: Any, sizes: Any) -> Tensor:
+def unflatten(self: Tensor, dim: int, sizes: Any) -> Tensor:
     """`torch.unflatten`."""
     return ops.unflatten(self, dim, sizes)
 

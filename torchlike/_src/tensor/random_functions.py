@@ -8,7 +8,7 @@ from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Aval, host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import anonymous, composite, ops
-from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes
+from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes, int_list
 from torchlike._src.random import sampling
 from torchlike._src.random.normal import uniforms
 from torchlike._src.random.recorded import box_muller
@@ -19,7 +19,6 @@ from torchlike._src.tensor.creation import check_sizes, deliver, dense_only, pre
 from torchlike._src.tensor.dispatch import Kernel, _new, record
 from torchlike._src.tensor.from_data import finish, np_dtype, on_place
 from torchlike._src.tensor.strides import contiguous_strides, dense_like
-from torchlike._src.tensor.view_functions import sizes as as_sizes
 
 
 def _draw(name: str, sample: Any, generator: Any, shape: tuple[int, ...], kind: Any, *args: Any, out: Any = None,
@@ -37,7 +36,7 @@ def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, 
          requires_grad: bool = False, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
     """Uniform numbers in ``[0, 1)``; the same as torch's for the same seed."""
     dense_only("rand", layout)
-    shape = as_sizes((named.pop("size"),) if "size" in named else size, "rand")
+    shape = int_list((named.pop("size"),) if "size" in named else size, "rand")
     return _draw("rand", sampling.uniform, generator, shape, None, out=out, dtype=dtype, device=device,
                  requires_grad=requires_grad)  # fmt: skip
 
@@ -47,7 +46,7 @@ def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None,
           requires_grad: bool = False, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
     """Standard normal numbers; the same as torch's for the same seed."""
     dense_only("randn", layout)
-    shape = as_sizes((named.pop("size"),) if "size" in named else size, "rand")
+    shape = int_list((named.pop("size"),) if "size" in named else size, "rand")
     return _draw("randn", sampling.normal, generator, shape, None, out=out, dtype=dtype, device=device,
                  requires_grad=requires_grad)  # fmt: skip
 
@@ -70,7 +69,7 @@ def randint(*args: Any, low: int = 0, high: int | None = None, size: Any = None,
             low = given[0]
     if size is None or high is None:
         raise TypeError("randint() received an invalid combination of arguments: 'high' and 'size' are needed")
-    return _draw("randint", sampling.random, generator, as_sizes((size,), "rand"), np.dtype(np.int64), int(low), int(high),
+    return _draw("randint", sampling.random, generator, int_list((size,), "rand"), np.dtype(np.int64), int(low), int(high),
                  out=out, dtype=dtype, device=device, requires_grad=requires_grad)  # fmt: skip
 
 
@@ -173,7 +172,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
            pin_memory: bool = False) -> Tensor:  # fmt: skip
     """Normal numbers of these means and standard deviations, tensors or numbers."""
     if size is not None:
-        shape = as_sizes((size,), "rand")
+        shape = int_list((size,), "rand")
         return _draw("normal", sampling.normal, generator, shape, None, mean, std, out=out, dtype=dtype, device=device,
                      requires_grad=requires_grad)  # fmt: skip
     tensors = [t for t in (mean, std) if isinstance(t, Tensor)]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torchlike._src.operators.registry import EXACT, composite
-from torchlike._src.operators.support import other_dtype
+from torchlike._src.operators.support import int_list, other_dtype
 from torchlike._src.tensor import layouts, view_functions as views
 from torchlike._src.tensor.conversion import clone
 from torchlike._src.tensor.core import Tensor
@@ -101,7 +101,7 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, stora
 @composite("sum_to_size", method=True)
 def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     """``self`` summed over the dimensions along which ``size`` was broadcast to its shape."""
-    shape, wanted = self._aval().shape, views.sizes(size, "sum_to_size")
+    shape, wanted = self._aval().shape, int_list(size, "sum_to_size")
     lead = len(shape) - len(wanted)
     if lead < 0 or any(n not in (1, m) for n, m in zip(wanted, shape[lead:], strict=True)):
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(shape)}}}.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import camel, composite, ops
-from torchlike._src.operators.support import broadcast_shapes
+from torchlike._src.operators.support import broadcast_shapes, int_list
 from torchlike._src.tensor import dtypes, views
 from torchlike._src.tensor.core import Counter, Tensor, alias, levels
 from torchlike._src.tensor.dispatch import recasts, record
@@ -24,39 +24,6 @@ def wrap_dim(dim: int, ndim: int) -> int:
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return dim % n
-
-
-def sizes(size: Sequence[Any], function: str, name: str = "size", position: int = 1) -> tuple[int, ...]:
-    """The ints of ``f(2, 3)`` or ``f((2, 3))``, which mean the same.
-
-    Raises:
-        TypeError: for what is no int, naming the function and its argument as torch does.
-    """
-    many = size
-    if len(size) == 1 and size[0].__class__ is not int and _holds_several(size[0]):
-        many = size[0]
-    out = []
-    for i, n in enumerate(many):
-        if n.__class__ is not int:
-            if not hasattr(n, "__index__") or isinstance(n, (bool, str)) or (isinstance(n, Tensor) and n.is_floating_point()):
-                raise TypeError(_no_size(n, i, many, size, f"{function}(): argument '{name}'", position))
-            n = n.__index__()
-        out.append(n)
-    return tuple(out)
-
-
-def _holds_several(x: Any) -> bool:
-    return hasattr(x, "__iter__") and not isinstance(x, str) and not (isinstance(x, Tensor) and x.numel() == 1)
-
-
-def _no_size(n: Any, i: int, many: Any, given: Any, start: str, position: int) -> str:
-    kind = type(n).__name__
-    if i == 0 and isinstance(given[0], Tensor):
-        return f"{start} (position {position}) must be tuple of ints, not Tensor"
-    if i == 0:
-        found = f"not {kind}" if many is given else f"but found element of type {kind} at pos 0"
-        return f"{start} (position {position}) must be tuple of ints, {found}"
-    return f'{start} failed to unpack the object at pos {i + 1} with error "type must be tuple of ints,but got {kind}"'
 
 
 def infer_size(size: tuple[int, ...], numel: int) -> tuple[int, ...]:
@@ -118,7 +85,7 @@ def view(self: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     if dtype is not None or (len(size) == 1 and isinstance(size[0], dtypes.dtype)):
         return view_as_dtype(self, dtype or size[0])
     shape = self._aval().shape
-    new = infer_size(sizes(size, "view"), self._aval().size)
+    new = infer_size(int_list(size, "view"), self._aval().size)
     strides = contiguous_strides(new) if self._geometry is None else view_strides(shape, self.stride(), new)
     if strides is None:
         raise RuntimeError(
@@ -131,7 +98,7 @@ def view(self: Tensor, *size: Any, dtype: Any = None) -> Tensor:
 @composite("reshape")
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements with another shape: a view where that is possible, else a copy."""
-    new = infer_size(sizes(shape, "reshape", "shape"), input._aval().size)
+    new = infer_size(int_list(shape, "reshape", "shape"), input._aval().size)
     old = input._aval().shape
     if input._geometry is None:
         return make(input, views.reshape, (new, contiguous_strides(new)), "ViewBackward0")
@@ -227,7 +194,7 @@ def alias_(input: Tensor) -> Tensor:
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """Reorder the dimensions."""
     n = input._aval().ndim
-    order = sizes(dims, "permute", "dims")
+    order = int_list(dims, "permute", "dims")
     if len(order) != n:
         raise RuntimeError(
             f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
@@ -297,7 +264,7 @@ def _listed(dims: Any) -> list[int]:
 
 
 @composite("movedim", "moveaxis")
-def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """Move dimensions to new places."""
     n = input.ndim
     src = [source] if isinstance(source, int) else list(source)
@@ -323,7 +290,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
     """Repeat dimensions of size 1 without copying."""
     shape = self._aval().shape
-    wanted = sizes(size, "expand")
+    wanted = int_list(size, "expand")
     lead = len(wanted) - len(shape)
     if lead < 0:
         raise RuntimeError(
@@ -416,7 +383,7 @@ def slice_along(input: Tensor, dim: int, start: int, stop: int, step: int = 1, n
 
 
 @composite("squeeze")
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Drop dimensions of size 1."""
     shape = input._aval().shape
     n = len(shape)

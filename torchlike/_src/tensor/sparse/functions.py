@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torchlike._src.operators.registry import composite, ops
+from torchlike._src.operators.support import int_list
 from torchlike._src.tensor import layouts
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.creation import dense_only
@@ -13,7 +14,7 @@ from torchlike._src.tensor.sparse.conversion import as_coo, to_sparse
 from torchlike._src.tensor.sparse.creation import empty
 from torchlike._src.tensor.sparse.handle import COMPRESSED, SparseTensor, coo, like
 from torchlike._src.tensor.view_copies import copied
-from torchlike._src.tensor.view_functions import sizes, wrap_dim
+from torchlike._src.tensor.view_functions import wrap_dim
 
 
 def _sparse(name: str, t: Any) -> SparseTensor:
@@ -237,7 +238,7 @@ def _new(value: int) -> Callable[..., Any]:
                requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
         wanted = self._layout if layout is None else layout
         kind, place = self.dtype if dtype is None else dtype, self.device if device is None else device
-        shape = sizes(size, "new_zeros")
+        shape = int_list(size, "new_zeros")
         if wanted is layouts.strided:
             return ops.full(shape, value, dtype=kind, device=place, requires_grad=requires_grad)
         if value:

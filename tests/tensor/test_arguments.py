@@ -1,0 +1,108 @@
+"""Arguments of a wrong type: torch's exception and words, and the position as the caller counted."""
+
+import pickle
+
+import pytest
+import torch
+
+from tests import differential
+from tests.programs import same
+
+#: On ``x`` of shape (2, 3).
+WRONG = """
+x.transpose('a', 1)
+torch.transpose(x, 'a', 1)
+torch.transpose(3, 0, 1)
+x.transpose(0.5, 1)
+x.unsqueeze('a')
+x.unsqueeze((0,))
+x.select('a', 0)
+x.select(0, 1.5)
+x.flatten('a')
+x.cumsum('a')
+torch.cumsum(x, 'a')
+torch.cumsum(3, 0)
+x.cumsum((0, 1))
+x.softmax('a')
+torch.softmax(x, 0.5)
+x.unbind('a')
+x.size('a')
+x.chunk('a')
+x.chunk(1.5)
+x.argmax('a')
+x.argmax(0.5, True)
+x.mean((0, 'a'))
+x.flip('a')
+x.flip((0, 'a'))
+torch.flip(x, (0, 'a'))
+x.roll('a')
+x.repeat('a')
+x.tile('a')
+x.topk('a')
+x.kthvalue('a')
+x.unfold(0, 'a', 1)
+x.gather(0, 3)
+torch.gather(x, 0, 3)
+x.gather('a', 0)
+x.index_select('a', 0)
+x.tril('a')
+x.diagonal('a')
+x.unflatten('a', (1, 2))
+x.add('a')
+x.add_('a')
+torch.add(x, 'a')
+x.mul_([1])
+x.mm(3)
+torch.mm(x, 3)
+x.matmul(3)
+x.addmm(3, x)
+torch.relu(3)
+torch.nn.functional.relu(3)
+torch.nn.functional.linear(x, 3)
+torch.bincount(3)
+torch.stack(3)
+torch.cat(3)
+torch.cat([3])
+torch.cat([x, 3])
+torch.linalg.inv(3)
+torch.fft.fft(x, 'a')
+torch.histc(x, 'a')
+torch.cross(x, 3)
+"""
+
+
+@pytest.mark.parametrize("line", WRONG.strip().splitlines())
+def test_an_argument_of_a_wrong_type_is_told_as_in_torch(line: str) -> None:
+    def program(torch):
+        x = torch.ones(2, 3)
+        return eval(line, {"torch": torch, "x": x})
+
+    same(program)
+    with pytest.raises((TypeError, AttributeError)):
+        program(torch)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x.sum('a')", "x.squeeze('a')", "x.narrow('a', 0, 1)", "x.sort('a')", "x.movedim('a', 0)", "x.clamp('a')", "x.pow('a')"],
+)
+def test_where_torch_lists_overloads_the_argument_is_named(line: str) -> None:
+    name = line[2:].partition("(")[0]
+    with pytest.raises(TypeError, match=rf"^{name}\(\): argument '\w+' \(position 1\) must be .*, not str"):
+        eval(line, {"x": differential.library.ones(2, 3)})
+
+
+def test_an_argument_by_name_has_no_position() -> None:
+    same(lambda torch: torch.ones(2, 3).transpose(dim0="a", dim1=1))
+
+
+def test_a_failed_call_leaves_no_second_exception_behind() -> None:
+    with pytest.raises(TypeError) as caught:
+        differential.library.ones(2).cumsum("a")
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def test_functions_that_explain_themselves_are_still_found_by_name() -> None:
+    ours = differential.library
+    for fn in (ours.transpose, ours.relu, ours.linalg.inv, ours.nn.functional.softmax, ours.squeeze):
+        assert pickle.loads(pickle.dumps(fn)) is fn
