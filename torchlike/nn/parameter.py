@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torchlike as torch
-from torchlike._src.tensor.core import Storage, Tensor
+from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.storage import Storage
 
 __all__ = [
     "Buffer",

@@ -8,6 +8,7 @@ import numpy as np
 from torchlike._src.engine.value import host_value
 from torchlike._src.tensor import core, devices, dtypes
 from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.storage import Storage
 
 if TYPE_CHECKING:
     from torchlike.storage import UntypedStorage
@@ -22,7 +23,7 @@ def from_memory(memory: np.ndarray, dtype: dtypes.dtype, size: tuple[int, ...], 
     if dtype is dtypes.bool_ and (memory > 1).any():
         array = (memory != 0).reshape(size)  # bytes that are no bool confuse NumPy and XLA
     tensor = Tensor.__new__(Tensor)
-    tensor._storage = core.Storage(host_value(array))
+    tensor._storage = Storage(host_value(array))
     device = as_device(device)
     return tensor if device.type == "cpu" else tensor.to(device)
 

@@ -19,10 +19,11 @@ from torchlike._src.operators.numbers import held, scalar
 from torchlike._src.operators.registry import OPS, Op
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.arguments import spoken
-from torchlike._src.tensor.core import Storage, Tensor, alias, levels
+from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.pointwise import is_pointwise
 from torchlike._src.tensor.reading import LIVE, NUMBERS, OPERAND, STATIC, TENSOR, TENSORS, StaleView, plain, reader, view_value
 from torchlike._src.tensor.refusals import NotStrided, no_overload
+from torchlike._src.tensor.storage import Storage
 from torchlike._src.tensor.strides import strides_of_result
 from torchlike._src.tensor.tape import extras, goes_nowhere, node_class, nowhere, order
 

@@ -17,8 +17,9 @@ from torchlike._src.operators.numbers import fits, overflow
 from torchlike._src.operators.registry import composite
 from torchlike._src.tensor import devices, dtypes, scalars
 from torchlike._src.tensor.casts import cast_on_host
-from torchlike._src.tensor.core import Storage, Tensor, share
+from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.dispatch import _new
+from torchlike._src.tensor.storage import Storage, share
 
 #: torch looks for so many levels of nesting: a string, which holds a string, has them all.
 _MAX_DIMS = 128

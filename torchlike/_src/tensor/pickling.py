@@ -7,7 +7,8 @@ import numpy as np
 
 from torchlike._src.engine.value import host_value
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import _INTERNAL, Storage, Tensor
+from torchlike._src.tensor.core import _INTERNAL, Tensor
+from torchlike._src.tensor.storage import Storage
 
 #: How files are written: set by `serialization` while it saves, so that tensors go there instead of into the pickle.
 external: list[Callable[[Tensor], Any]] = []

@@ -4,7 +4,8 @@ from typing import Any
 
 from torchlike._src.operators import promotion
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.core import Storage, Tensor
+from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.storage import Storage
 
 
 def is_tensor(obj: Any, /) -> bool:

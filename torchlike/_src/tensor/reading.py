@@ -12,7 +12,8 @@ import numpy as np
 
 from torchlike._src.engine.trace import Recorder, number_key
 from torchlike._src.engine.value import Value
-from torchlike._src.tensor.core import Storage, Tensor
+from torchlike._src.tensor.core import Tensor
+from torchlike._src.tensor.storage import Storage
 from torchlike._src.tensor.tape import edge_of
 
 #: Kinds of arguments: no tensor; a tensor or None; a number or a tensor; tensors; a number that is an input of the program.

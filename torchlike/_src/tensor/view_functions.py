@@ -8,9 +8,10 @@ from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import camel, composite, ops
 from torchlike._src.operators.support import broadcast_shapes, int_list
 from torchlike._src.tensor import dtypes, views
-from torchlike._src.tensor.core import Counter, Tensor, alias, levels
+from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.dispatch import recasts, record
 from torchlike._src.tensor.refusals import NotStrided
+from torchlike._src.tensor.storage import Counter
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class, order
 from torchlike._src.tensor.views import make, memory_order

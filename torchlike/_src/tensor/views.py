@@ -17,9 +17,10 @@ from torchlike._src.engine.value import CPU, Borrowed, Value, aval
 from torchlike._src.operators import registry
 from torchlike._src.operators.registry import Array, Numbers
 from torchlike._src.tensor import dispatch
-from torchlike._src.tensor.core import SharedStorage, Storage, Tensor, alias, levels, move_retained, view_refused
+from torchlike._src.tensor.core import Tensor, alias, levels, move_retained, view_refused
 from torchlike._src.tensor.dispatch import ANY_SIZE, Kernel, record
 from torchlike._src.tensor.refusals import NotStrided
+from torchlike._src.tensor.storage import SharedStorage, Storage
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import goes_nowhere, node_class, nowhere
 

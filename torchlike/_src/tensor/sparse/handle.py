@@ -10,10 +10,11 @@ from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import Aval, Value, aval, host_value
 from torchlike._src.operators.registry import ops
 from torchlike._src.tensor import layouts
-from torchlike._src.tensor.core import SharedStorage, Tensor
+from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.dispatch import _new, record
 from torchlike._src.tensor.refusals import NotStrided
 from torchlike._src.tensor.sparse import kernels, patterns
+from torchlike._src.tensor.storage import SharedStorage
 
 BLOCKED = (layouts.sparse_bsr, layouts.sparse_bsc)
 SWAPPED = (layouts.sparse_csc, layouts.sparse_bsc)
