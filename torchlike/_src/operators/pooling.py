@@ -185,6 +185,12 @@ def _declare_max_pool(n: int) -> None:
             _check_max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
         return _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
+    def first(
+        input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    ) -> Any:
+        # As in torch, the indices are computed, too; a compiled program leaves out what nobody takes.
+        return ops[f"nn.functional.max_pool{n}d_with_indices"](input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+
     def max_pool_with_indices(
         input: Array,
         kernel_size: Extent,
@@ -210,7 +216,7 @@ def _declare_max_pool(n: int) -> None:
         return ops[name](input, kernel_size, stride, padding, dilation, ceil_mode)
 
     value = f"The maximum of each window over the last {n} dimension(s); of equal values the first counts."
-    max_pool.__doc__ = value
+    max_pool.__doc__ = first.__doc__ = value
     max_pool_with_indices.__doc__ = value + " With flat int64 indices of the maxima."
     functional.__doc__ = f"""{value}
 
@@ -223,10 +229,13 @@ def _declare_max_pool(n: int) -> None:
         ceil_mode: keep windows that reach over the end.
         return_indices: also return where each maximum stands, in the flattened spatial dimensions.
     """
-    max_pool.__name__, functional.__name__ = f"max_pool{n}d", f"max_pool{n}d"
+    max_pool.__name__ = first.__name__ = functional.__name__ = f"max_pool{n}d"
     max_pool_with_indices.__name__ = f"max_pool{n}d_with_indices"
     grad = {1: "MaxPool1DBackward0", 2: "MaxPool2DWithIndicesBackward0", 3: "MaxPool3DWithIndicesBackward0"}[n]
-    op(f"max_pool{n}d", method=False, saves=("input", "~input"), grad_name=grad)(max_pool)
+    if n == 2:
+        composite("max_pool2d", method=False)(first)
+    else:  # autocast knows the third
+        op(f"max_pool{n}d", method=False, saves=("input", "~input"), grad_name=grad)(max_pool)
     with_indices = [f"nn.functional.max_pool{n}d_with_indices", f"_C._nn.max_pool{n}d_with_indices"]
     if n == 1:
         with_indices.append("max_pool1d_with_indices")

@@ -266,7 +266,7 @@ class _Namespace:
             record = OPS.get(name) or next((o for o in OPS.values() if name in o.names or f"Tensor.{name}" in o.names), None)
             if record is None:
                 raise AttributeError(f"no op named {name!r}")
-            call = record.fn if record.composite else record.call
+            call = record.call or record.fn
         self.__dict__[name] = call
         return call
 
