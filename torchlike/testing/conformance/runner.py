@@ -1,5 +1,6 @@
 """Running many checks in worker processes that may crash or hang without taking the rest with them."""
 
+import collections
 import contextlib
 import dataclasses
 import importlib
@@ -127,7 +128,7 @@ def _worker(connection: Any, library: str) -> None:
 
 
 class _Process:
-    """A worker, its pipe, and what it is busy with."""
+    """A worker, its pipe, what it is busy with, and the entry that was last."""
 
     def __init__(self, library: str) -> None:
         context = multiprocessing.get_context("spawn")
@@ -136,11 +137,12 @@ class _Process:
         self.process.start()
         theirs.close()
         self.job: Job | None = None
+        self.name = ""
         self.since = 0.0
         self.done = 0
 
     def give(self, job: Job) -> None:
-        self.job, self.since = job, time.monotonic()
+        self.job, self.name, self.since = job, job.name, time.monotonic()
         self.connection.send(job)
 
     def stop(self) -> None:
@@ -176,21 +178,23 @@ def execute(
         lifetime: jobs after which a worker is replaced, since compiled programs pile up in it.
         quickly: compile by `_QUICKLY`, unless ``XLA_FLAGS`` are set. What fails then, runs once more at the end as users compile.
     """
-    waiting = list(jobs)[::-1]
+    jobs = list(jobs)
     if not processes:
         module = importlib.import_module(library)
-        while waiting:
-            yield perform(waiting.pop(), module)
+        yield from (perform(job, module) for job in jobs)
         return
+    waiting: dict[str, collections.deque[Job]] = {}
+    for job in jobs:
+        waiting.setdefault(job.name, collections.deque()).append(job)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     quick = "" if "XLA_FLAGS" in os.environ or not quickly else _quick_compilation()
     if quick:
         os.environ["XLA_FLAGS"] = quick
     again: list[Job] = []
-    workers = [_Process(library) for _ in range(min(processes, len(waiting)))]
+    workers = [_Process(library) for _ in range(min(processes, len(jobs)))]
     try:
         for worker in workers:
-            worker.give(waiting.pop())
+            worker.give(_next(waiting, worker, workers))
         while any(w.job for w in workers):
             busy = [w for w in workers if w.job]
             multiprocessing.connection.wait([w.connection for w in busy], timeout=1.0)
@@ -206,7 +210,7 @@ def execute(
                     worker.stop()
                     workers[workers.index(worker)] = worker = _Process(library)
                 if waiting:
-                    worker.give(waiting.pop())
+                    worker.give(_next(waiting, worker, workers))
     finally:
         for worker in workers:
             worker.stop()
@@ -214,6 +218,16 @@ def execute(
             del os.environ["XLA_FLAGS"]
     if again:
         yield from execute(again, library, processes, lifetime, quickly=False)
+
+
+def _next(waiting: dict[str, collections.deque[Job]], worker: _Process, workers: list[_Process]) -> Job:
+    """The job that a worker does next: of the entry whose programs it has compiled, or of one that no other is busy with."""
+    taken = {w.name for w in workers}
+    name = worker.name if worker.name in waiting else next((n for n in waiting if n not in taken), next(iter(waiting)))
+    job = waiting[name].popleft()
+    if not waiting[name]:
+        del waiting[name]
+    return job
 
 
 def _collect(worker: _Process) -> Report | None:
