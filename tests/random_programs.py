@@ -6,6 +6,7 @@ values; about one line in twenty makes no sense on purpose, so that exceptions a
 """
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from torchlike.testing.conformance.bridge import name_of
 SHAPES = [(), (1,), (3,), (4,), (6,), (2, 3), (3, 4), (4, 4), (1, 4), (3, 1), (2, 3, 4), (2, 2, 3), (0,), (2, 0)]
 DTYPES = ["float32"] * 5 + ["int64", "int32", "uint8", "bool", "float64", "float16", "complex64"]
 NUMBERS = [0, 1, 2, -1, 3]
+_TURNED = re.compile(r"(t\d+)\.(?:t|squeeze|unsqueeze|transpose|swapaxes)_\(")
 
 
 class Draw:
@@ -126,6 +128,9 @@ class Draw:
             line = getattr(self, "_" + kind)()
             if line is None:
                 continue
+            turned = _TURNED.match(line)
+            if turned and self.env[turned[1]].requires_grad:
+                return line  # without a history of it, torch's own gradients have the shape of what was turned
             return f"with torch.no_grad(): {line}" if kind in ("view", "write", "value") and self.chance(6) else line
         return self._leaf()
 
@@ -200,7 +205,7 @@ def _index(d: Draw, t: torch.Tensor) -> str:
             items.append(":")
     if d.chance(10):
         items.insert(d.roll(len(items) + 1), "...")
-    if d.chance(3):
+    if d.chance(3) and t.ndim:  # of a number torch reads a size that is not there
         items.append(d.pick(["9", "None", "1.5"]))
     return ", ".join(items) or d.pick(["...", "None", ":" if t.ndim else "()"])
 

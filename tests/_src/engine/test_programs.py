@@ -293,3 +293,26 @@ def test_what_an_optimizer_writes_takes_the_buffers_of_what_it_replaces(monkeypa
     assert len(donated) == len(heirs) == 18  # six parameters, two moments each
     assert outputs[:18] == heirs
     assert [id(heir) for heir in heirs] == [heir_of[id(old)] for old in donated]
+
+
+def test_small_ops_that_run_alone_are_compiled_quickly_unless_xla_does_not_know_how(monkeypatch):
+    options = []
+    jit = program.jax.jit
+    monkeypatch.setattr(
+        program.jax, "jit", lambda *args, **named: options.append(named.get("compiler_options")) or jit(*args, **named)
+    )
+
+    def compute(n: int) -> float:
+        a = torch.full((n,), 0.5, requires_grad=True)
+        return (a.cosh() * 3 - 1).asinh().mean().item()  # a trace without backward: op by op
+
+    with torch.eager():
+        expected = compute(7)
+        assert options
+        assert all(o is program._QUICK for o in options if o)
+        monkeypatch.setitem(program._QUICK, "xla_of_another_version", 1)
+        monkeypatch.setattr(program, "_few", program._few)
+        monkeypatch.setattr(program.Call, "_all", {})  # nothing has been compiled yet
+        assert compute(9) == pytest.approx(expected)
+        assert program._few == -1
+        assert compute(11) == pytest.approx(expected)

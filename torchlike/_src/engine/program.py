@@ -9,11 +9,17 @@ import numpy as np
 from jax.dtypes import float0
 
 from torchlike._src.engine import host, memory, report, stored
-from torchlike._src.engine.value import Aval, PullbackAval, Value
+from torchlike._src.engine.value import CPU, Aval, PullbackAval, Value
 
 #: Markers in a template: here goes the next array, the next number.
 ARRAY = type("ARRAY", (), {"__repr__": lambda self: "ARRAY"})()
 NUMBER = type("NUMBER", (), {"__repr__": lambda self: "NUMBER"})()
+
+
+#: XLA's older way to write loops takes a third to a half of the time of its newer one, and its programs run as fast but for a few
+#: (transposed copies: 8 times slower). So an op alone is compiled this way where it has so few elements that its run does not count.
+_QUICK = {"xla_cpu_use_fusion_emitters": False}
+_few = 2**14  # none, where XLA does not know the option
 
 
 class Nest(tuple):
@@ -29,7 +35,7 @@ class Call:
     serves every place where it is recorded.
     """
 
-    __slots__ = ("derived", "jit", "kernel", "pullbacks", "shapes", "template")
+    __slots__ = ("derived", "jit", "kernel", "pullbacks", "quick", "shapes", "template")
 
     _all: ClassVar[dict[Hashable, Any]] = {}
 
@@ -40,7 +46,8 @@ class Call:
             found.kernel, found.template = kernel, template
             found.shapes, found.pullbacks = {}, {}
             found.derived = {}  # what autograd makes of it
-            found.jit = jax.jit(found.__call__)
+            call = found.__call__
+            found.jit, found.quick = jax.jit(call), jax.jit(call, compiler_options=_QUICK)
         return found
 
     @classmethod
@@ -88,11 +95,15 @@ class Call:
                 raise
         return found
 
-    def with_pullback(self, mask: int) -> Callable[..., Any]:
-        """The jitted function that also returns the pullback to the arrays in ``mask``."""
-        found = self.pullbacks.get(mask)
+    def alone(self, mask: int, quick: bool) -> Callable[..., Any]:
+        """The jitted function, which also returns the pullback to the arrays in ``mask`` if there are any."""
+        if not mask:
+            return self.quick if quick else self.jit
+        found = self.pullbacks.get((mask, quick))
         if found is None:
-            found = self.pullbacks[mask] = jax.jit(lambda arrays, numbers: self.vjp(mask, arrays, numbers, self))
+            options = _QUICK if quick else None
+            found = jax.jit(lambda arrays, numbers: self.vjp(mask, arrays, numbers, self), compiler_options=options)
+            self.pullbacks[mask, quick] = found
         return found
 
     def vjp(self, mask: int, arrays: Sequence[Any], numbers: Sequence[Any], fn: Callable[..., Any]) -> Any:
@@ -371,6 +382,22 @@ def _results(node: Any) -> range:
     return range(first, first + len(node.outs))
 
 
+def _alone(node: Any, mask: int, arrays: tuple[Any, ...], numbers: tuple[Any, ...]) -> tuple[Any, int]:
+    """Run one op by a program of its own; its results, and how many programs that made."""
+    global _few
+    made = [a for a in node.outs if a.__class__ is Aval]
+    quick = bool(made) and made[0].place is CPU and all(x.size <= _few for x in (*made, *arrays))
+    fn = node.call.alone(mask, quick)
+    before = fn._cache_size()
+    try:
+        return fn(arrays, numbers), fn._cache_size() - before
+    except jax.errors.JaxRuntimeError as error:
+        if not quick or "No such compile option" not in str(error):
+            raise
+    _few = -1
+    return _alone(node, mask, arrays, numbers)
+
+
 def run_one_by_one(path: Sequence[Any], size: int, live: Sequence[int], values: list[Any], numbers: list[Any]) -> int:
     """Run each op whose results somebody needs by its own program; returns how many of these were new."""
     env: list[Any] = [None] * size
@@ -397,10 +424,8 @@ def run_one_by_one(path: Sequence[Any], size: int, live: Sequence[int], values: 
             outs = _apply_pullback(arrays[0], call.cotangents(arrays[1:]), call.avals)
         else:
             with_pullback = node.mask and results[-1] in until
-            fn = call.with_pullback(node.mask) if with_pullback else call.jit
-            before = fn._cache_size()
-            outs = fn(arrays, mine)
-            new += fn._cache_size() - before
+            outs, compiled = _alone(node, node.mask if with_pullback else 0, arrays, mine)
+            new += compiled
             if with_pullback:
                 outs, env[results[-1]] = outs
         for i, out in zip(results, outs, strict=False):  # the last result may be the pullback
