@@ -708,6 +708,18 @@ def a_number_that_is_expanded_has_strides_of_zero(torch):
 
 
 @FOUND
+def a_copy_onto_itself_is_a_write_that_other_views_see(torch):
+    x = torch.arange(4.0, requires_grad=True)
+    part = x.select(-1, 0)
+    cut = part.detach()
+    cut.copy_(cut)
+    y = torch.arange(4.0)
+    y[1] += 1
+    y[1:][0] += 1
+    return part.grad_fn.name(), part._version, part.detach(), y, y._version
+
+
+@FOUND
 def views_in_place_are_refused_before_their_dimensions_are_looked_at(torch):
     x = torch.ones(3, 1, requires_grad=True)
     found = []

@@ -261,6 +261,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         self._check_overlap((src,), resolved=False)
     elif not (self.requires_grad or src.requires_grad):
         self._counter().version += 1
+        self._storage.writes += 1  # other views look at their history once more
         return self  # as in `x[i] += 1`, where Python writes back what was written in place already
     have, given = self._aval(), src._aval()
     if given.shape != have.shape:
