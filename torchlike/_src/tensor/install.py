@@ -40,8 +40,7 @@ def install() -> None:
         if op.composite:
             path = next((n for n in op.names if not n.startswith("_C.")), op.names[0])
             _place(op.fn, path)
-            # What is Python in torch, too, is not checked there but by what it calls.
-            op.call = op.fn if path.startswith("nn.functional.") else explained(op.fn, spoken(path), False)
+            op.call = op.fn if _is_python(path) else explained(op.fn, spoken(path), False)
             _set_methods(op, explained(op.fn, spoken(path), True))
             continue
         kernel = KERNELS[op.names[0]] = Kernel(op)
@@ -51,6 +50,11 @@ def install() -> None:
             _set_inplace(op, kernel)
         for dunder in op.operators:
             setattr(Tensor, dunder, _operator(op, kernel, dunder))
+
+
+def _is_python(path: str) -> bool:
+    """Whether a function is Python in torch, too: there its arguments are checked by what it calls."""
+    return path.startswith("nn.functional.")
 
 
 def _set_methods(op: Op, fn: Callable[..., Any]) -> None:
@@ -130,7 +134,8 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     lines.append(f"        return _renamed({fname}, aliases, {{{bound}{extra}}}, {len(positional)})")
     for parameter, function in op.without_grad.items():
         lines.append(f"    {parameter} = _without_grad({parameter}, {parameter!r}, {function!r})")
-    lines.append("    try:")
+    guarded = not _is_python(op.names[0])
+    lines.append("    try:" if guarded else "    if True:")
     if form == "inplace":
         lines.append(f"        return _in_place(_kernel, {values})")
     elif form == "out":
@@ -141,9 +146,14 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
         ]
     else:
         lines += _recorded(op, values, "        ")
-    said = spoken(op.names[0]) + ("_" if form == "inplace" else "")
-    given = "(" + "".join("None, " if p.startswith("_seed") else f"{p}, " for p in passed) + ")"
-    lines += ["    except Exception as error:", f"        _check(_fn, {said!r}, {given}, {{}}, _method, error)", "        raise"]
+    if guarded:
+        said = spoken(op.names[0]) + ("_" if form == "inplace" else "")
+        given = "(" + "".join("None, " if p.startswith("_seed") else f"{p}, " for p in passed) + ")"
+        lines += [
+            "    except Exception as error:",
+            f"        _check(_fn, {said!r}, {given}, {{}}, _method, error)",
+            "        raise",
+        ]
     exec(compile("\n".join(lines), f"<torchlike {op.names[0]}>", "exec"), space)
     fn = space[fname]
     _place(fn, op.names[0] + ("_" if form == "inplace" else ""))

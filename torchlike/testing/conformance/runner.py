@@ -13,11 +13,10 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-#: A sample is compiled to run once. Without these, XLA takes five to eight times as long to write machine code for it (and with
-#: wide vectors a fifth longer).
+#: A sample is compiled to run once. Without these, XLA takes five to eight times as long to write machine code for it.
 _QUICKLY = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false "
-    "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_max_isa=SSE4_2"
+    "--xla_cpu_parallel_codegen_split_count=1"
 )
 #: Seconds a single check of one entry may take before its worker is killed.
 TIMEOUT = 1800.0
