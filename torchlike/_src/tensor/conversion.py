@@ -374,7 +374,6 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
 @composite("Tensor.resize_")
 def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     """Give the tensor another shape; elements beyond the old ones are zero here (undefined in torch)."""
-
     new = int_list(sizes, "resize_")
     resize_value(self, new)
     return self

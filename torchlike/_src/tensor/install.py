@@ -135,17 +135,20 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     for parameter, function in op.without_grad.items():
         lines.append(f"    {parameter} = _without_grad({parameter}, {parameter!r}, {function!r})")
     guarded = not _is_python(op.names[0])
-    lines.append("    try:" if guarded else "    if True:")
+    indent = "    "
+    if guarded:
+        lines.append("    try:")
+        indent *= 2
     if form == "inplace":
-        lines.append(f"        return _in_place(_kernel, {values})")
+        lines.append(f"{indent}return _in_place(_kernel, {values})")
     elif form == "out":
         lines += [
-            "        if out is None:",
-            *_recorded(op, values, "            "),
-            f"        return _into(_kernel, {values}, out)",
+            f"{indent}if out is None:",
+            *_recorded(op, values, indent + "    "),
+            f"{indent}return _into(_kernel, {values}, out)",
         ]
     else:
-        lines += _recorded(op, values, "        ")
+        lines += _recorded(op, values, indent)
     if guarded:
         said = spoken(op.names[0]) + ("_" if form == "inplace" else "")
         given = "(" + "".join("None, " if p.startswith("_seed") else f"{p}, " for p in passed) + ")"
@@ -229,14 +232,6 @@ def _written(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     return args[0]
 
 
-def _in_place_apart(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
-    self = _written(kernel, args)
-    self._check_write(kernel.name + "_", args)
-    self._check_overlap()
-    self._refuse_shared(args[1:])
-    return _compute_and_write(kernel, args, self)
-
-
 def _in_place_sharing(rule: InPlace, names: list[str]) -> Callable[..., Any]:
     apart, whole = ([names.index(n) for n in of] for of in (rule.apart, rule.whole))
 
@@ -261,13 +256,14 @@ def _in_place_unseen(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
         rec.grad = before
 
 
-_IN_PLACE: dict[Any, Callable[..., Any]] = {True: in_place, "apart": _in_place_apart, "unseen": _in_place_unseen}
+_IN_PLACE: dict[Any, Callable[..., Any]] = {True: in_place, "unseen": _in_place_unseen}
 
 
 def _in_place_as(op: Op) -> Callable[..., Any] | None:
     """How a record is written in place: one that is computed in the dtype of its ``out``, in that of the tensor."""
     names = [p.name for p in op.params]
-    write = _in_place_sharing(op.inplace, names) if isinstance(op.inplace, InPlace) else _IN_PLACE.get(op.inplace)
+    rule = InPlace(apart=tuple(names[1:])) if op.inplace == "apart" else op.inplace
+    write = _in_place_sharing(rule, names) if isinstance(rule, InPlace) else _IN_PLACE.get(rule)
     if write is None or not (isinstance(op.out, Out) and op.out.typed):
         return write
     place = names.index("dtype")
