@@ -159,7 +159,7 @@ def _counterpart(kind: Any, library: Any) -> Any:
 
 def seed(library: Any) -> None:
     """The same random state for both libraries."""
-    torch.manual_seed(42)
+    torch.default_generator.manual_seed(42)  # torch.manual_seed asks every kind of device, which takes a millisecond
     if library is not torch and hasattr(library, "manual_seed"):
         library.manual_seed(42)
 

@@ -165,7 +165,7 @@ def execute(
     jobs: Iterable[Job],
     library: str = "torchlike",
     processes: int = 2,
-    lifetime: int = 400,
+    lifetime: int = 1000,
     quickly: bool = True,
 ) -> Iterator[Report]:
     """Run the jobs and yield their reports as they come.
