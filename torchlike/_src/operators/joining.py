@@ -17,13 +17,17 @@ def _legacy(x: Any) -> bool:
     return x.ndim == 1 and x.shape[0] == 0
 
 
+def _check_given(tensors: Sequence[Any]) -> None:
+    for i, x in enumerate(tensors):
+        if x is None:
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got NoneType")
+
+
 def _check_cat(tensors: Sequence[Any], dim: int) -> tuple[list[Any], int]:
     """The tensors that count, and the dimension."""
     if not len(tensors):
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    for i, x in enumerate(tensors):
-        if x is None:
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got NoneType")
+    _check_given(tensors)
     for i, x in enumerate(tensors):
         if x.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
@@ -69,6 +73,7 @@ def cat(tensors: Arrays, dim: int = 0) -> Array:
 def _check_stack(tensors: Sequence[Any], dim: int) -> int:
     if not len(tensors):
         raise RuntimeError("stack expects a non-empty TensorList")
+    _check_given(tensors)
     first = tensors[0].shape
     dim = normalize_dim(dim, len(first) + 1)
     for i, x in enumerate(tensors):

@@ -10,7 +10,7 @@ from jax import lax
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, FLOAT, scalar_type, type_name
 from torchlike._src.operators.registry import EXACT, Array, Arrays, Number, composite, is_tensor, op, ops
-from torchlike._src.operators.support import as_dtype, broadcast_shapes, is_number, refuse, widen
+from torchlike._src.operators.support import as_dtype, broadcast_shapes, class_name, is_number, refuse, widen
 
 _MATRIX = (((1,), (0,)), ((), ()))
 _BATCHED = (((2,), (1,)), ((0,), (0,)))
@@ -213,7 +213,7 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     """
     for position, (name, x) in enumerate((("input", input), ("other", other)), 1):
         if not is_tensor(x):
-            raise TypeError(f"matmul(): argument '{name}' (position {position}) must be Tensor, not {type(x).__name__}")
+            raise TypeError(f"matmul(): argument '{name}' (position {position}) must be Tensor, not {class_name(x)}")
     a, b = input.ndim, other.ndim
     into = {} if out is None else {"out": out}
     if a == 2 and b == 2:

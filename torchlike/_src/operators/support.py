@@ -24,6 +24,12 @@ NOT_DIFFERENTIATED = (
 )
 
 
+def class_name(value: Any) -> str:
+    """What torch's messages call the class of ``value``: ``numpy.ndarray``, ``str``."""
+    kind = type(value)
+    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+
+
 def is_number(value: Any) -> bool:
     """Whether ``value`` is a Python number, on whose value a function may branch."""
     return isinstance(value, _NUMBERS)

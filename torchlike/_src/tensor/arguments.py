@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from torchlike._src.operators.registry import OPS, Arrays
+from torchlike._src.operators.registry import OPS, Arrays, Operand
+from torchlike._src.operators.support import class_name
 from torchlike._src.tensor.core import Tensor
 
 #: What torch calls the types that we can tell.
-_NAMES = {int: "int", float: "float", bool: "bool", str: "str"}
+_NAMES = {int: "int", float: "float", bool: "bool", str: "str", Tensor: "Tensor", Operand: "Tensor"}
 #: What an op says, which does not know how it was called.
 _SAID = re.compile(r"(?P<name>\w+)\(\): argument '(?P<argument>\w+)' (?P<position>\(position \d+\) )?(?P<rest>must be .*)")
 _UNIONS = (typing.Union, types.UnionType)
@@ -25,7 +26,7 @@ class Parameter(typing.NamedTuple):
     """What a parameter takes.
 
     Attributes:
-        kinds: types of `_NAMES`, and Tensor; none: anything.
+        kinds: of `_NAMES`; none: anything.
         several: also sequences of them.
         optional: also None.
         positional: whether it has a position; ``rest``: whether it takes all that are left.
@@ -57,7 +58,7 @@ def parameters(fn: Callable[..., Any]) -> tuple[Parameter, ...]:
             kinds = [Tensor]
         if p.annotation == Arrays:
             kinds = [Tensor]
-        if not all(k in _NAMES or k is Tensor for k in kinds) or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+        if not all(k in _NAMES for k in kinds) or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             kinds = []
         optional = type(None) in members or p.default is None
         found.append(
@@ -67,6 +68,8 @@ def parameters(fn: Callable[..., Any]) -> tuple[Parameter, ...]:
 
 
 def _is(kind: type, value: Any) -> bool:
+    if kind is Operand:
+        return isinstance(value, (Tensor, bool, int, float, complex, np.number))
     if kind is Tensor or kind is str:
         return isinstance(value, kind)
     if isinstance(value, Tensor):
@@ -80,15 +83,15 @@ def misfit(p: Parameter, value: Any, position: str) -> str | None:
     """What torch says of an argument that is not what it must be; None for one that fits."""
     if not p.kinds or (value is None and p.optional):
         return None
-    wanted = _NAMES.get(p.kinds[0], "Tensor")
-    given = type(value).__name__
+    wanted = _NAMES[p.kinds[0]]
+    given = class_name(value)
     if p.several:
         wanted = f"tuple of {wanted}s"
         if isinstance(value, (tuple, list)):
             wrong = [i for i, v in enumerate(value) if v is not None and not any(_is(k, v) for k in p.kinds)]
             if not wrong:
                 return None
-            found = type(value[wrong[0]]).__name__
+            found = class_name(value[wrong[0]])
             if Tensor in p.kinds:
                 raise TypeError(f"expected Tensor as element {wrong[0]} in argument 0, but got {found}") from None
             if wrong[0]:

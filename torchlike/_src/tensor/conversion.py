@@ -9,7 +9,7 @@ from torchlike._src.engine import host
 from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Value, aval
 from torchlike._src.operators.registry import Array, Number, anonymous, composite, ops
-from torchlike._src.operators.support import broadcast_shapes, int_list, warn_resized
+from torchlike._src.operators.support import broadcast_shapes, class_name, int_list, warn_resized
 from torchlike._src.tensor import casts, devices, dtypes, layouts, views
 from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.dispatch import Kernel, _new, record
@@ -145,7 +145,7 @@ def _is_dtype(x: Any) -> bool:
 
 
 def _kind(x: Any) -> str:
-    return f"torch.{type(x).__name__}" if isinstance(x, (dtypes.dtype, devices.device)) else type(x).__name__
+    return f"torch.{type(x).__name__}" if isinstance(x, (dtypes.dtype, devices.device)) else class_name(x)
 
 
 @composite("Tensor.to")
@@ -254,7 +254,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     if isinstance(src, (bool, int, float, complex)):
         return fill_(self, src)
     if not isinstance(src, Tensor):
-        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {class_name(src)}")
     self._check_write("copy_", (src,))
     itself = src is self or (src._storage is self._storage and _same_view(src, self))
     if not itself:

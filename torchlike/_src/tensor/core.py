@@ -605,6 +605,12 @@ class Tensor:
         array = self._numpy("a conversion to NumPy")
         return array.astype(dtype) if dtype is not None and array.dtype != dtype else np.array(array)
 
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> "Tensor":
+        """What NumPy's functions make of tensors, as a tensor on NumPy's memory; uint8 for bools, as in torch."""
+        from torchlike._src.tensor.from_data import from_numpy
+
+        return from_numpy(array.astype(np.uint8) if array.dtype == bool else array)
+
     def __jax_array__(self) -> jax.Array:
         return jax.numpy.asarray(self._array("a conversion to JAX"))
 

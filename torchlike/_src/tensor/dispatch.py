@@ -17,6 +17,7 @@ from torchlike._src.engine.value import CPU, Aval, Value, aval, host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import held, scalar
 from torchlike._src.operators.registry import OPS, Op
+from torchlike._src.operators.support import class_name
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.arguments import spoken
 from torchlike._src.tensor.core import Tensor, alias, levels
@@ -196,9 +197,11 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
     except NotStrided as other:
         rec.rollback(node, size, count)
         answer = other.answer
-    except BaseException:
+    except BaseException as error:
         if rec.values is values:
             rec.rollback(node, size, count)
+        if error.__class__ is TypeError:  # an argument that no key can hold, perhaps
+            _check_kinds(kernel, args)
         raise
     finally:
         rec.busy = False
@@ -340,7 +343,7 @@ def wrong_argument(kernel: Kernel, position: int, given: Any) -> str:
     p = kernel.params[position]
     wanted = "tuple of Tensors" if p.kind == "tensors" else "Number" if p.kind.startswith("number") else "Tensor"
     where = "" if p.keyword_only else f" (position {position + 1})"
-    return f"{spoken(kernel.name)}(): argument '{p.name}'{where} must be {wanted}, not {type(given).__name__}"
+    return f"{spoken(kernel.name)}(): argument '{p.name}'{where} must be {wanted}, not {class_name(given)}"
 
 
 def _no_overload(kernel: Kernel, args: Sequence[Any]) -> TypeError:

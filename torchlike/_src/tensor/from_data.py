@@ -15,6 +15,7 @@ from torchlike._src.engine.value import CPU, Place, Value, aval, host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import fits, overflow
 from torchlike._src.operators.registry import composite
+from torchlike._src.operators.support import class_name
 from torchlike._src.tensor import devices, dtypes, scalars
 from torchlike._src.tensor.casts import cast_on_host
 from torchlike._src.tensor.core import Tensor
@@ -248,18 +249,14 @@ def _element(x: Any, kind: np.dtype) -> Any:
 
 def _as_int(x: Any) -> int:
     if not hasattr(type(x), "__index__"):
-        raise TypeError(f"'{_full_name(x)}' object cannot be interpreted as an integer")
+        raise TypeError(f"'{class_name(x)}' object cannot be interpreted as an integer")
     return x.__index__()
 
 
 def _as_float(x: Any) -> float:
     if isinstance(x, (complex, np.complexfloating)) or not (hasattr(type(x), "__float__") or hasattr(type(x), "__index__")):
-        raise TypeError(f"must be real number, not {_full_name(x)}")
+        raise TypeError(f"must be real number, not {class_name(x)}")
     return float(x)
-
-
-def _full_name(x: Any) -> str:
-    return f"numpy.{type(x).__name__}" if isinstance(x, np.generic) else type(x).__name__
 
 
 def _check_strides(array: np.ndarray) -> None:
@@ -361,7 +358,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         ValueError: for negative strides.
     """
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {_full_name(ndarray)})")
+        raise TypeError(f"expected np.ndarray (got {class_name(ndarray)})")
     _check_strides(ndarray)
     if ndarray.dtype.byteorder not in "=|" and ndarray.dtype != ndarray.dtype.newbyteorder("="):
         raise ValueError(

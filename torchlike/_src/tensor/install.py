@@ -462,12 +462,13 @@ def _operator(op: Op, kernel: Kernel, dunder: str) -> Callable[..., Any]:
     if len(op.params) == 1:
         return op.call  # type: ignore[return-value]
     in_place_form = dunder.startswith("__i") and dunder not in ("__invert__", "__int__", "__index__")
+    operand = _compared if dunder in ("__eq__", "__ne__") else _operand
 
     if in_place_form:
 
         def operator(self: Tensor, other: Any) -> Any:
             if not isinstance(other, Tensor) and other.__class__ not in _PLAIN:
-                other = _operand(other)
+                other = operand(other)
                 if other is NotImplemented:
                     return other
             return in_place(kernel, (self, other, *rest))
@@ -478,9 +479,9 @@ def _operator(op: Op, kernel: Kernel, dunder: str) -> Callable[..., Any]:
             if not isinstance(self, Tensor):
                 raise TypeError(f"{dunder} is a method of Tensor: it does not apply to a '{type(self).__name__}' object")
             if not isinstance(other, Tensor) and other.__class__ not in _PLAIN:
-                if isinstance(other, np.ndarray):
-                    return NotImplemented
-                other = _operand(other)
+                if isinstance(other, np.ndarray) and dunder in ("__rtruediv__", "__rdiv__"):  # Python in torch, and so defined
+                    return self.reciprocal() * other
+                other = operand(other)
                 if other is NotImplemented:
                     return other
             return record(kernel, (other, self, *rest))
@@ -489,7 +490,7 @@ def _operator(op: Op, kernel: Kernel, dunder: str) -> Callable[..., Any]:
 
         def operator(self: Tensor, other: Any) -> Any:
             if not isinstance(other, Tensor) and other.__class__ not in _PLAIN:
-                other = _operand(other)
+                other = operand(other)
                 if other is NotImplemented:
                     return other
             return record(kernel, (self, other, *rest))
@@ -517,14 +518,19 @@ def _composite_operator(fn: Callable[..., Any], dunder: str) -> Callable[..., An
 
 
 def _operand(other: Any) -> Any:
-    """NumPy arrays and numbers of other kinds as operands."""
-    if isinstance(other, np.ndarray):
-        from torchlike._src.tensor import from_data
-
-        return from_data.tensor(other)
+    """Numbers of other kinds as operands. Arrays are left to NumPy, which computes with the tensor as an array, as with torch's."""
     if isinstance(other, np.generic):
         return other.item()
     return other if isinstance(other, _PLAIN) else NotImplemented
+
+
+def _compared(other: Any) -> Any:
+    """What ``==`` and ``!=`` compare with: arrays, too."""
+    if isinstance(other, np.ndarray):
+        from torchlike._src.tensor import from_data
+
+        return from_data.tensor(other) if other.dtype in dtypes.OF_NUMPY else NotImplemented
+    return _operand(other)
 
 
 def namespace(prefix: str) -> dict[str, Callable[..., Any]]:

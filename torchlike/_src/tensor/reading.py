@@ -12,6 +12,7 @@ import numpy as np
 
 from torchlike._src.engine.trace import Recorder, number_key
 from torchlike._src.engine.value import Value
+from torchlike._src.operators.support import class_name
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.storage import Storage
 from torchlike._src.tensor.tape import edge_of
@@ -49,7 +50,7 @@ def plain(a: Any) -> Any:
     for cls in NUMBERS:
         if isinstance(a, cls):
             return cls(a)
-    if hasattr(a, "__index__"):
+    if hasattr(a, "__index__") and not isinstance(a, np.ndarray):
         return a.__index__()
     return a
 
@@ -74,7 +75,7 @@ def _tensors(
             refs.append(None)
             continue
         if not isinstance(t, Tensor):
-            raise TypeError(f"expected Tensor as element {len(refs)} in argument {position}, but got {type(t).__name__}")
+            raise TypeError(f"expected Tensor as element {len(refs)} in argument {position}, but got {class_name(t)}")
         v = t._storage.value if t._chain is None else view_value(t)
         if grad and t._requires_grad:
             mask |= bit

@@ -5,9 +5,10 @@ A check yields for every sample None (agreed) or the first difference as a sente
 
 import contextlib
 import copy
+import random
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ _WIDER = {
 }  # fmt: skip
 
 _NARROWER = frozenset(_WIDER.values())
+#: What the database draws each sample from.
+_SEED = 1234
 
 Outcome = str | None
 
@@ -166,14 +169,26 @@ def seed(library: Any) -> None:
 
 def samples(entry: Entry, dtype: torch.dtype, *, grad: bool, limit: int | None) -> list[Any]:
     """The entry's samples, at most `limit` of them, evenly spread."""
-    torch.manual_seed(0)
-    np.random.seed(0)  # noqa: NPY002 (the database draws from the global generator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = list(entry.info.sample_inputs("cpu", dtype, requires_grad=grad))
+        found = list(_drawn(entry.info.sample_inputs_func(entry.info, "cpu", dtype, requires_grad=grad)))
     if limit is not None and len(found) > limit:
         found = [found[i * len(found) // limit] for i in range(limit)]
     return found
+
+
+def _drawn(found: Iterable[Any]) -> Iterator[Any]:
+    """Samples as ``info.sample_inputs()`` draws them, each from the same seed; but that looks for a running test, too, and seeds
+    every kind of device, which takes longer than most samples do."""
+    waiting = iter(found)
+    while True:
+        torch.default_generator.manual_seed(_SEED)
+        random.seed(_SEED)
+        np.random.seed(_SEED)  # noqa: NPY002 (the database draws from the global generators)
+        try:
+            yield next(waiting)
+        except StopIteration:
+            return
 
 
 def call(sample: Any, library: Any) -> tuple[list[Any], dict[str, Any]]:

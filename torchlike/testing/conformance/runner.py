@@ -3,7 +3,9 @@
 import collections
 import contextlib
 import dataclasses
+import functools
 import importlib
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -13,11 +15,16 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-#: A sample is compiled to run once. Without these, XLA takes five to eight times as long to write machine code for it.
-_QUICKLY = (
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false "
-    "--xla_cpu_parallel_codegen_split_count=1"
-)
+#: A sample is compiled to run once: XLA takes five to eight times as long to write machine code without these flags, and nobody
+#: reads where in Python an instruction came from, or opens files of compiled programs again.
+_QUICKLY = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1",
+    "JAX_TRACEBACK_IN_LOCATIONS_LIMIT": "0",
+    "TORCHLIKE_CACHE_DIR": "",
+}
+#: A context keeps every type and constant of its programs.
+_PROGRAMS_A_CONTEXT = 200
 #: Seconds a single check of one entry may take before its worker is killed.
 TIMEOUT = 1800.0
 
@@ -111,6 +118,17 @@ def find(name: str) -> Any:
     return _ENTRIES[name]
 
 
+def _share_contexts() -> None:
+    """JAX makes an MLIR context for each program, which takes a quarter of the time of compiling a small one: let many share it."""
+    from jax._src.interpreters import mlir
+
+    make = getattr(mlir, "make_ir_context", None)  # where JAX has another name for it, this takes longer, and that is all
+    if make is not None:
+        made = itertools.count()
+        shared = functools.lru_cache(maxsize=1)(lambda generation: make())
+        mlir.make_ir_context = lambda: shared(next(made) // _PROGRAMS_A_CONTEXT)
+
+
 def _worker(connection: Any, library: str) -> None:
     import warnings
 
@@ -118,6 +136,7 @@ def _worker(connection: Any, library: str) -> None:
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    _share_contexts()
     module = importlib.import_module(library)
     while True:
         job = connection.recv()
@@ -154,11 +173,26 @@ class _Process:
         self.connection.close()
 
 
-def _quick_compilation() -> str:
+def _quick_compilation() -> dict[str, str]:
     """`_QUICKLY`, or nothing for an XLA that does not know these flags: it would end the process."""
     trial = [sys.executable, "-c", "import jax; jax.devices('cpu')"]
-    known = subprocess.run(trial, env={**os.environ, "XLA_FLAGS": _QUICKLY}, capture_output=True, check=False)
-    return _QUICKLY if known.returncode == 0 else ""
+    known = subprocess.run(trial, env={**os.environ, **_QUICKLY}, capture_output=True, check=False)
+    return _QUICKLY if known.returncode == 0 else {}
+
+
+@contextlib.contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    """Have processes that are started now see these settings."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def execute(
@@ -186,35 +220,32 @@ def execute(
     for job in jobs:
         waiting.setdefault(job.name, collections.deque()).append(job)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    quick = "" if "XLA_FLAGS" in os.environ or not quickly else _quick_compilation()
-    if quick:
-        os.environ["XLA_FLAGS"] = quick
+    quick = _quick_compilation() if quickly and "XLA_FLAGS" not in os.environ else {}
     again: list[Job] = []
-    workers = [_Process(library) for _ in range(min(processes, len(jobs)))]
-    try:
-        for worker in workers:
-            worker.give(_next(waiting, worker, workers))
-        while any(w.job for w in workers):
-            busy = [w for w in workers if w.job]
-            multiprocessing.connection.wait([w.connection for w in busy], timeout=1.0)
-            for worker in busy:
-                job, report = worker.job, _collect(worker)
-                if report is None:
-                    continue
-                if quick and report.status == "fail":
-                    again.append(job)  # type: ignore[arg-type]
-                else:
-                    yield report
-                if report.status == "crash" or worker.done >= lifetime:
-                    worker.stop()
-                    workers[workers.index(worker)] = worker = _Process(library)
-                if waiting:
-                    worker.give(_next(waiting, worker, workers))
-    finally:
-        for worker in workers:
-            worker.stop()
-        if quick:
-            del os.environ["XLA_FLAGS"]
+    with _environment(quick):
+        workers = [_Process(library) for _ in range(min(processes, len(jobs)))]
+        try:
+            for worker in workers:
+                worker.give(_next(waiting, worker, workers))
+            while any(w.job for w in workers):
+                busy = [w for w in workers if w.job]
+                multiprocessing.connection.wait([w.connection for w in busy], timeout=1.0)
+                for worker in busy:
+                    job, report = worker.job, _collect(worker)
+                    if report is None:
+                        continue
+                    if quick and report.status == "fail":
+                        again.append(job)  # type: ignore[arg-type]
+                    else:
+                        yield report
+                    if report.status == "crash" or worker.done >= lifetime:
+                        worker.stop()
+                        workers[workers.index(worker)] = worker = _Process(library)
+                    if waiting:
+                        worker.give(_next(waiting, worker, workers))
+        finally:
+            for worker in workers:
+                worker.stop()
     if again:
         yield from execute(again, library, processes, lifetime, quickly=False)
 
