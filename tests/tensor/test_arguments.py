@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -68,6 +69,24 @@ torch.linalg.inv(3)
 torch.fft.fft(x, 'a')
 torch.histc(x, 'a')
 torch.cross(x, 3)
+torch.add(x, np.ones(3))
+x.mul_(np.ones(3))
+torch.div(x, np.ones(3))
+torch.div(x, 'a')
+torch.atan2(x, np.ones(3))
+torch.sin(np.ones(3))
+torch.relu(np.ones(3))
+torch.matmul(x, np.ones(3))
+torch.cat([x, np.ones(3)])
+torch.stack([x, None])
+torch.nn.functional.gelu(np.ones(3))
+torch.nn.functional.linear(x, np.ones((3, 3)))
+torch.nn.Linear(3, 2)(np.ones((2, 3), np.float32))
+torch.nn.ReLU()(np.ones(3))
+torch.nn.Embedding(3, 2)(np.zeros(2, int))
+torch.nn.BatchNorm1d(3)(np.ones((2, 3), np.float32))
+torch.nn.LayerNorm(3)(np.ones((2, 3), np.float32))
+torch.nn.Sequential(torch.nn.Linear(3, 2))([1.0, 2.0, 3.0])
 """
 
 
@@ -75,7 +94,7 @@ torch.cross(x, 3)
 def test_an_argument_of_a_wrong_type_is_told_as_in_torch(line: str) -> None:
     def program(torch):
         x = torch.ones(2, 3)
-        return eval(line, {"torch": torch, "x": x})
+        return eval(line, {"torch": torch, "x": x, "np": np})
 
     same(program)
     with pytest.raises((TypeError, AttributeError)):

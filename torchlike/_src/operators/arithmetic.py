@@ -219,7 +219,7 @@ def _div_rounded(input: Operand, other: Operand, rounding_mode: str) -> Array:
 
 
 @composite("div", "divide")
-def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
+def div(input: Any, other: Operand, *, rounding_mode: str | None = None, out: Any = None) -> Any:
     """``input / other``: the true quotient, or rounded towards zero (``"trunc"``) or down (``"floor"``).
 
     Raises:
@@ -233,7 +233,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
 
 
 @composite("div_", "divide_", method=True)
-def div_(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+def div_(input: Any, other: Operand, *, rounding_mode: str | None = None) -> Any:
     """`div`, written into ``input``."""
     _check_rounding(rounding_mode)
     if rounding_mode is None:
