@@ -10,7 +10,7 @@ from torchlike._src.engine.value import host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.registry import ops
-from torchlike._src.operators.support import broadcast_shapes
+from torchlike._src.operators.support import broadcast_shapes, class_name
 from torchlike._src.tensor import conversion, dtypes, from_data, view_functions, views
 from torchlike._src.tensor.core import Tensor, levels
 from torchlike._src.tensor.dispatch import _new
@@ -244,11 +244,11 @@ def _strides_of_indexed(view: Tensor, indices: Sequence[Tensor | None]) -> tuple
 
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:
-    """``self[key] = value``."""
+    """``self[key] = value``: a tensor of its own dtype or a number; one that broadcasts to what ``key`` selects."""
+    if not isinstance(value, Tensor):
+        value = _assigned(value, self)
     parsed = parse(self, key)
     view = _view(self, parsed)
-    if isinstance(value, (bool, int, float, complex)):
-        value = _assigned(value, self._aval().dtype)
     if not parsed.tensors:
         if isinstance(value, Tensor):
             if value.ndim == 0 and view.ndim:
@@ -259,20 +259,17 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 _fit(value, view)
                 value = value if value.shape == view.shape else view_functions.expand(value, view.shape)
             conversion.copy_(view, value)
-        elif isinstance(value, (bool, int, float, complex)):
+        else:
             view._check_overlap()
             conversion.fill_(view, value)
             if view is self and self._node is not None and local.recorder.grad:
                 # In torch the number becomes a tensor first, which is copied if it has the very shape.
                 self._node.__class__ = node_class("FillBackward3" if self.ndim else "CopyBackwards")
-        else:
-            conversion.copy_(view, from_data.tensor(value, dtype=self.dtype, device=self.device))
         return
     self._check_write("index_put_")
     mask = next(iter(parsed.tensors.values())) if len(parsed.tensors) == 1 else None
     masked = mask is not None and mask._aval().dtype.kind == "b"
     if not isinstance(value, Tensor):
-        fitting(value, self._aval().dtype)
         value = from_data.tensor(value, dtype=self.dtype, device=self.device)
     if masked and value.numel() == 1 and (value.ndim == 0 or value.dtype is self.dtype):
         value = value.reshape(()) if value.ndim else value
@@ -296,14 +293,21 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     conversion.write_result(view, views.agreed(view, result))
 
 
-def _assigned(value: Any, dtype: np.dtype) -> Any:
+def _assigned(value: Any, target: Tensor) -> Any:
     """A number as torch assigns it: one that a half cannot hold becomes infinite, elsewhere it is refused."""
+    if isinstance(value, (np.integer, np.float64, np.complex128)):
+        value = value.item()
+    if not isinstance(value, (bool, int, float, complex)):
+        raise TypeError(f"can't assign a {class_name(value)} to a {target.type()}")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError("Overflow when unpacking long long")
+    dtype = target._aval().dtype
+    if isinstance(value, complex) and not value.imag and not promotion.is_complex(dtype):
+        value = value.real
     if dtype.itemsize == 2 and promotion.is_floating(dtype):
         with np.errstate(over="ignore"):
             return float(np.asarray(fitting(value, np.dtype(np.float64))).astype(dtype))
-    return value
+    return fitting(value, dtype)
 
 
 def _drop_leading(value: Tensor) -> Tensor:

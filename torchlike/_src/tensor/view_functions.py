@@ -1,6 +1,7 @@
 """The public functions that make views: argument checks and sizes; what a view is stands in `views.py`."""
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -230,34 +231,55 @@ def t(input: Tensor) -> Tensor:
 @composite("adjoint")
 def adjoint(input: Tensor) -> Tensor:
     """Swap the last two dimensions, and conjugate."""
-    if input.ndim < 2:
-        raise RuntimeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
-    out = transpose(input, -2, -1)
-    return conj(out)
+    return _adjoint(input, "adjoint()", 4)
+
+
+def _adjoint(matrices: Tensor, name: str, level: int = 3) -> Tensor:
+    if matrices.ndim == 0:
+        said = name if name == "adjoint()" else f"Tensor.{name}"
+        warnings.warn(f"{said} is deprecated on 0-D tensors. Consider using x.conj().", stacklevel=level)
+        return conj(matrices)
+    if matrices.ndim == 1:
+        raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got 1-D tensor.")
+    return conj(transpose(matrices, -2, -1))
 
 
 def _reversed(self: Tensor) -> Tensor:
+    if self.ndim == 0:
+        warnings.warn(_IDENTITY.format("Tensor.T"), stacklevel=2)
+    elif self.ndim != 2:
+        warnings.warn(
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error "
+            "in a future release. Consider `x.mT` to transpose batches of matrices or "
+            "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
+            stacklevel=2,
+        )
     return make(self, views.permute, (tuple(range(self.ndim))[::-1],), "PermuteBackward0")
 
 
+_IDENTITY = "{} is deprecated on 0-D tensors. This function is the identity in these cases."
+
+
 def _matrix_transposed(self: Tensor) -> Tensor:
-    if self.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
+    if self.ndim == 0:
+        warnings.warn(_IDENTITY.format("Tensor.mT"), stacklevel=2)
+        return self
+    if self.ndim == 1:
+        raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.")
     return transpose(self, -2, -1)
-
-
-Tensor.T = property(_reversed)  # type: ignore[attr-defined]
-Tensor.mT = property(_matrix_transposed)  # type: ignore[attr-defined]
 
 
 def _conjugate_transposed(self: Tensor) -> Tensor:
     if self.ndim not in (0, 2):
-        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.")
-    return adjoint(self) if self.ndim else self
+        batches = " For batches of matrices, consider using tensor.mH" if self.ndim > 2 else ""
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.{batches}")
+    return _adjoint(self, "H")
 
 
+Tensor.T = property(_reversed)  # type: ignore[attr-defined]
+Tensor.mT = property(_matrix_transposed)  # type: ignore[attr-defined]
 Tensor.H = property(_conjugate_transposed)  # type: ignore[attr-defined]
-Tensor.mH = property(adjoint)  # type: ignore[attr-defined]
+Tensor.mH = property(lambda self: _adjoint(self, "mH"))  # type: ignore[attr-defined]
 
 
 def _listed(dims: Any) -> list[int]:
