@@ -9,12 +9,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Programs compiled by one run are found by the next, and the user's own cache stays as it is.
 os.environ.setdefault("TORCHLIKE_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs"))
+# Most of the time goes into compiling programs, a part of it into noting for each instruction where in Python it came from.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 
 import numpy as np
 import pytest
 import torch
 
+from torchlike.testing.conformance.runner import share_contexts
+
 torch.set_num_threads(1)
+share_contexts()
 
 
 @pytest.fixture(autouse=True)

@@ -118,7 +118,7 @@ def find(name: str) -> Any:
     return _ENTRIES[name]
 
 
-def _share_contexts() -> None:
+def share_contexts() -> None:
     """JAX makes an MLIR context for each program, which takes a quarter of the time of compiling a small one: let many share it."""
     from jax._src.interpreters import mlir
 
@@ -136,7 +136,7 @@ def _worker(connection: Any, library: str) -> None:
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    _share_contexts()
+    share_contexts()
     module = importlib.import_module(library)
     while True:
         job = connection.recv()
