@@ -5,6 +5,7 @@ import torch
 from tests.differential import Case, agree, check, ints, randn, table, tensor
 
 F = "nn.functional."
+NAN, INF = float("nan"), float("inf")
 CASES = [
     *(
         Case(F + f"adaptive_{kind}_pool{n}d", randn(2, 3, *(7, 6, 5)[:n]), size)
@@ -15,6 +16,8 @@ CASES = [
     *(Case(F + f"adaptive_{kind}_pool2d", randn(3, 8, 6), (None, 4)) for kind in ("avg", "max")),
     Case(F + "adaptive_max_pool2d", randn(2, 3, 7, 5), (3, 2), return_indices=True),
     Case(F + "adaptive_max_pool2d", ints(2, 3, 7, 5, high=2).float(), (3, 2), return_indices=True),
+    *(Case("adaptive_max_pool1d", tensor([[NAN, 1.0, NAN, 2.0, INF, INF, -INF, -INF]]), size) for size in (1, 2, 3, 4, 8, 10)),
+    Case(F + "adaptive_max_pool2d", randn(0, 3, 5, 4), 2, return_indices=True),
     Case("adaptive_max_pool1d", randn(2, 3, 7), 3),
     Case("adaptive_avg_pool1d", randn(3, 7), 10),
     Case(F + "adaptive_avg_pool2d", randn(8, 8), 2, raises=RuntimeError, message="equal"),

@@ -1,7 +1,6 @@
 """Pooling to a given output size, pooling at random places, and the way back from a maximum to its place."""
 
 import functools
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from torchlike._src.operators.nn_checks import opmath, require_floating, scalar_type, sizes
 from torchlike._src.operators.registry import LINEAR, Array, composite, op, ops
@@ -94,30 +94,43 @@ def _adaptive_max_pool(n: int, input: Array, output_size: Any) -> tuple[Array, A
 
 
 def _max_at(input: Array, starts: list[Any], ends: list[Any], longest: list[int]) -> tuple[Array, Array]:
-    """The maximum over boxes of any places, and its flat index: each box is gathered tap by tap, short ones repeat."""
+    """The maximum over boxes of any places, and its flat index: all elements of a box side by side, those of short ones repeated."""
     n = len(starts)
-    spatial = input.shape[input.ndim - n :]
-    flat = input.reshape(*input.shape[: input.ndim - n], math.prod(spatial))
-    best = where = None
-    for tap in itertools.product(*map(range, longest)):
-        index = jnp.zeros((), jnp.int64)
-        for axis, (first, end, t, size) in enumerate(zip(starts, ends, tap, spatial, strict=True)):
-            place = jnp.minimum(jnp.asarray(first) + t, jnp.asarray(end) - 1)
-            shape = [1] * n
-            shape[axis] = place.shape[-1]
-            index = index * size + place.reshape(place.shape[:-1] + tuple(shape))
-        if index.ndim == n:
-            values, here = flat[..., index], jnp.broadcast_to(index, (*flat.shape[:-1], *index.shape))
-        else:
-            here = index
-            places = index.reshape(*index.shape[:-n], math.prod(index.shape[-n:]))
-            values = (jnp.take_along_axis(flat, places, -1) if input.size else jnp.zeros(0, flat.dtype)).reshape(index.shape)
-        if best is None:
-            best, where = values, here
-            continue
-        better = (values > best) | jnp.isnan(values)
-        best, where = jnp.where(better, values, best), jnp.where(better, here, where)
-    return best, where
+    lead, spatial = input.shape[: input.ndim - n], input.shape[input.ndim - n :]
+    flat = input.reshape(*lead, math.prod(spatial))
+    index = jnp.zeros((), jnp.int64)
+    for axis, (first, end, length, size) in enumerate(zip(starts, ends, longest, spatial, strict=True)):
+        place = jnp.minimum(jnp.asarray(first)[..., None] + jnp.arange(length), jnp.asarray(end)[..., None] - 1)
+        shape = [1] * (2 * n)
+        shape[axis], shape[n + axis] = place.shape[-2:]
+        index = index * size + place.reshape(place.shape[:-2] + tuple(shape))
+    index = index.reshape(*index.shape[:-n], math.prod(longest))
+    if all(
+        isinstance(first, np.ndarray) and len(first) * k == size for first, k, size in zip(starts, longest, spatial, strict=True)
+    ):
+        # Boxes that tile the input need no gather, which is slow on CPUs.
+        cut = input.reshape(*lead, *(v for first, k in zip(starts, longest, strict=True) for v in (len(first), k)))
+        order = [len(lead) + 2 * axis + part for part in (0, 1) for axis in range(n)]
+        values = cut.transpose(*range(len(lead)), *order).reshape(*lead, *index.shape)
+    elif index.ndim == n + 1:
+        values = flat[..., index]
+    else:
+        values = _at(flat, index, n + 1)
+    values = lax.stop_gradient(values)
+    best = jnp.max(values, -1, keepdims=True)
+    # A box is in the order of its indices. Of equal values the first one wins, and of NaN the last, as in torch.
+    first = jnp.min(jnp.where(values == best, index, flat.shape[-1]), -1)
+    last = jnp.max(jnp.where(jnp.isnan(values), index, -1), -1)
+    where = jnp.where(last < 0, first, last)
+    return _at(flat, where, n), where
+
+
+def _at(flat: Array, index: Array, n: int) -> Array:
+    """Elements of ``flat``, whose last dimension the last ``n`` of ``index`` stand for."""
+    if not flat.size:
+        return jnp.zeros(index.shape, flat.dtype)
+    places = index.reshape(*index.shape[:-n], math.prod(index.shape[-n:]))
+    return jnp.take_along_axis(flat, places, -1).reshape(index.shape)
 
 
 def _check_rank(n: int, input: Any, output_size: Any) -> None:
