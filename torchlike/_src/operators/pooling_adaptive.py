@@ -119,9 +119,9 @@ def _max_at(input: Array, starts: list[Any], ends: list[Any], longest: list[int]
     values = lax.stop_gradient(values)
     best = jnp.max(values, -1, keepdims=True)
     # A box is in the order of its indices. Of equal values the first one wins, and of NaN the last, as in torch.
-    first = jnp.min(jnp.where(values == best, index, flat.shape[-1]), -1)
-    last = jnp.max(jnp.where(jnp.isnan(values), index, -1), -1)
-    where = jnp.where(last < 0, first, last)
+    earliest = jnp.min(jnp.where(values == best, index, flat.shape[-1]), -1)
+    latest_nan = jnp.max(jnp.where(jnp.isnan(values), index, -1), -1)
+    where = jnp.where(latest_nan < 0, earliest, latest_nan)
     return _at(flat, where, n), where
 
 

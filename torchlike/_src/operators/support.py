@@ -243,7 +243,7 @@ def into(out: Any, made: Any, *, cast: bool = False, name: str = "", message: st
         return type(made)([into(o, m, cast=cast, name=name, message=message) for o, m in zip(out, made, strict=True)])
     if isinstance(out, (tuple, list)):
         caller = sys._getframe(1).f_code.co_name  # a composite has the name of torch's function
-        raise TypeError(f"{caller}(): argument 'out' must be Tensor, not {type(out).__name__}")
+        raise TypeError(f"{caller}(): argument 'out' must be Tensor, not {class_name(out)}")
     if out.dtype is not made.dtype and not (cast and can_cast(made.dtype.np, out.dtype.np)):
         message = "result type {Made} can't be cast to the desired output type {Given}" if cast else message
         raise other_dtype(message, made.dtype.np, out.dtype.np)

@@ -16,7 +16,7 @@ import numpy as np
 from torchlike._src.engine.trace import local
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import EXACT, INPLACE, OPS, Array, Arrays, InPlace, Op, Out, anonymous
-from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes, other_dtype
+from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes, class_name, other_dtype
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.arguments import check, explained, spoken
 from torchlike._src.tensor.core import Tensor, levels
@@ -228,7 +228,7 @@ def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
 
 def _written(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     if not isinstance(args[0], Tensor):
-        raise TypeError(f"{kernel.name}_(): argument 'input' (position 1) must be Tensor, not {type(args[0]).__name__}")
+        raise TypeError(f"{kernel.name}_(): argument 'input' (position 1) must be Tensor, not {class_name(args[0])}")
     return args[0]
 
 
@@ -388,9 +388,9 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, rule: Out, name: str) 
         raise TypeError(f"expected tuple of {len(kernel.returns)} elements but got {len(targets)}")
     for i, t in enumerate(targets):
         if not isinstance(t, Tensor) and out is t:
-            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(t).__name__}")
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {class_name(t)}")
         if not isinstance(t, Tensor):
-            raise TypeError(f"expected Tensor as element {i} in argument {len(args)}, but got {type(t).__name__}")
+            raise TypeError(f"expected Tensor as element {i} in argument {len(args)}, but got {class_name(t)}")
     rec = local.recorder
     if (
         rec.grad
@@ -412,7 +412,7 @@ def into(kernel: Kernel, args: tuple[Any, ...], out: Any, rule: Out, name: str) 
         args = tuple([out.dtype if p.name == "dtype" and a is None else a for p, a in zip(kernel.params, args, strict=True)])
     made = _as_given(kernel, args) if recasts else record(kernel, args)
     if out is not targets[0] and not isinstance(made, tuple):
-        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {class_name(out)}")
     results: Sequence[Any] = made if isinstance(made, tuple) else (made,)
     if rule.apart:  # one that is to be resized grows over what lies behind it
         for result, t in zip(results, targets, strict=True):
