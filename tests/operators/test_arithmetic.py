@@ -108,3 +108,30 @@ def test_operator_in_place_on_integers(operation: str) -> None:
         return x
 
     agree(program, ints(4))
+
+
+@pytest.mark.parametrize("n", [41.0, 47.0, 82.0, 93.7])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_quotient_by_one_number_is_correctly_rounded_by_xla_too(n, dtype):
+    def program(lib, x, d):
+        whole = lib.arange(40_000) % 1000
+        return [x / n, x / d, x / d.view(1, 1), lib.floor(x / d) - whole, lib.div(x, d, rounding_mode="trunc") - whole]
+
+    x = (torch.arange(40_000) % 1000).to(dtype) * n
+    agree(program, x, tensor(n, dtype), tolerance=0.0)
+
+
+def test_a_quotient_by_one_number_has_gradients_of_both_orders():
+    check(Case("div", randn(40, 1000, dtype=F64), tensor(2.7, F64), second=True))
+
+
+def test_a_quotient_by_one_number_of_what_is_not_finite():
+    x = torch.tensor(EDGES).repeat(5000)
+    for divisor in EDGES:
+        agree(lambda lib, x, d: [x / d, lib.div(x, d, rounding_mode="trunc")], x, tensor(divisor))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_whole_numbers_are_counted_in_their_own_bins(dtype):
+    for bins in (41, 47, 55, 82, 94):
+        agree(lambda lib, x, n=bins: [lib.histc(x, n, 0, n), lib.histc(x, n)], torch.arange(bins + 1).to(dtype))

@@ -1,5 +1,8 @@
 """Bags of embeddings, renormalization and one-hot rows against real torch."""
 
+import pytest
+import torch
+
 from tests.differential import Case, agree, check, ints, randn, table, tensor
 
 B, E, ONE_HOT = "nn.functional.embedding_bag", "nn.functional.embedding", "nn.functional.one_hot"
@@ -48,3 +51,16 @@ def test_max_norm_scales_the_rows_that_are_used_in_place():
         return rows, table
 
     agree(program, randn(6, 4), BAGS)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+def test_bags_of_half_precision_are_summed_in_float32(dtype, mode):
+    table, bags = randn(50, 8, dtype=dtype), ints(4, 30, high=50)
+    agree(lambda lib, w, ix: lib.nn.functional.embedding_bag(ix, w, mode=mode), table, bags)
+    if mode == "sum":
+        factors = randn(4, 30, dtype=dtype)
+        agree(
+            lambda lib, w, ix, f: lib.nn.functional.embedding_bag(ix, w, mode=mode, per_sample_weights=f),
+            table, bags, factors, tolerance=0.0,
+        )  # fmt: skip

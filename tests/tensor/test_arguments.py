@@ -87,6 +87,43 @@ torch.nn.Embedding(3, 2)(np.zeros(2, int))
 torch.nn.BatchNorm1d(3)(np.ones((2, 3), np.float32))
 torch.nn.LayerNorm(3)(np.ones((2, 3), np.float32))
 torch.nn.Sequential(torch.nn.Linear(3, 2))([1.0, 2.0, 3.0])
+torch.split(x, 'a')
+x.split(1.5)
+x.split([1, 'a'])
+x.split_with_sizes([1, 1.5])
+x.chunk(torch.tensor([1, 1]))
+x.chunk(torch.tensor(1.5))
+torch.randn('a')
+torch.randn(2, 1.5)
+torch.randn(torch.tensor(2.0))
+torch.randint('a', (2,))
+torch.randint(2.5, (2,))
+torch.randint(True, (2,))
+torch.randint(3, (2, 'a'))
+torch.normal(0.0, 1.0, (1, 'a'))
+torch.eye(True)
+torch.allclose(x, 1)
+torch.equal(x, 'a')
+torch.einsum('ij', 1)
+torch.einsum('ij,jk', x, 1)
+torch.add(x, torch.float32)
+torch.full((2,), torch.float32)
+x.fill_(torch.device('cpu'))
+torch.zeros(torch.strided)
+torch.zeros()
+torch.ones()
+torch.empty()
+x.new_zeros()
+x.new_empty()
+x.repeat()
+x.expand()
+x.permute()
+x.reshape()
+torch.flip(x)
+x.tile()
+x.sum_to_size()
+x.resize_()
+x.backward(1, 2, 3, 4, 5, 6)
 """
 
 
@@ -109,6 +146,33 @@ def test_where_torch_lists_overloads_the_argument_is_named(line: str) -> None:
     name = line[2:].partition("(")[0]
     with pytest.raises(TypeError, match=rf"^{name}\(\): argument '\w+' \(position 1\) must be .*, not str"):
         eval(line, {"x": differential.library.ones(2, 3)})
+
+
+@pytest.mark.parametrize("line", [
+    "x.split(n)", "torch.split(x, n, 1)", "x.chunk(n)", "x.tensor_split(n)", "x.hsplit(torch.tensor(3))", "x.vsplit(n)",
+    "x.repeat_interleave(n)", "torch.eye(n)", "x.tensor_split(torch.tensor([1]))",
+])  # fmt: skip
+def test_a_tensor_of_one_integer_is_an_int(line: str) -> None:
+    same(lambda torch: eval(line, {"torch": torch, "x": torch.arange(6.0).view(2, 3), "n": torch.tensor(2)}))
+
+
+@pytest.mark.parametrize("line", [
+    "torch.ones(2, 3).expand(-2, 3)", "torch.ones(1, 3).expand(-2, 3)", "torch.ones(3).expand(-2, 3)",
+    "torch.ones(3).expand(-1, 3)", "torch.ones(2, 1).expand(3, -5)", "torch.ones(2, 1).expand(2, -5)", "torch.einsum('ij')",
+    "torch.einsum('ij', [])", "torch.tensor(torch.float32)", "torch.tensor([torch.device('cpu')])",
+    "torch.ones(2, 3).tensor_split(torch.tensor(1.5))", "torch.ones(2)[torch.float32]",
+])  # fmt: skip
+def test_what_is_wrong_with_a_value_is_told_as_in_torch(line: str) -> None:
+    same(lambda torch: eval(line, {"torch": torch}))
+    with pytest.raises((RuntimeError, ValueError, IndexError)):
+        eval(line)
+
+
+def test_randint_like_needs_an_end() -> None:
+    x = differential.library.ones(2)
+    for wrong in ((), (2.5,), (1, 2.5), (1, 2, 3)):
+        with pytest.raises(TypeError, match=r"^randint_like\(\)"):
+            differential.library.randint_like(x, *wrong)
 
 
 def test_an_argument_by_name_has_no_position() -> None:

@@ -175,7 +175,7 @@ def _forward_columns(func: Callable[..., Any], ins: Tensors, create_graph: bool)
         [
             tuple(
                 [
-                    torch.stack([c[o] for c in mine], -1).reshape(*mine[0][o].shape, *x.shape)
+                    torch.stack([c[o] for c in mine], -1).reshape((*mine[0][o].shape, *x.shape))
                     for mine, x in zip(columns, ins, strict=True)
                 ]
             )

@@ -716,4 +716,5 @@ def _tensor_backward(
     backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
+_tensor_backward.__qualname__ = "Tensor.backward"  # what Python's messages call it
 Tensor.backward = _tensor_backward  # type: ignore[attr-defined]

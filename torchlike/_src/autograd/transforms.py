@@ -415,7 +415,7 @@ def jacrev(
         rows, _ = _flatten(vmap(pullback, chunk_size=chunk_size)(basis))  # for each input (outputs' elements, *input)
         sizes = [o.numel() for o in outs]
         blocks = [
-            [b.view(*o.shape, *i.shape) for b, o in zip(r.split(sizes, 0), outs, strict=True)]
+            [b.view((*o.shape, *i.shape)) for b, o in zip(r.split(sizes, 0), outs, strict=True)]
             for r, i in zip(rows, ins, strict=True)
         ]
         result = _unflatten(out_structure, [_unflatten(structure, list(of_out)) for of_out in zip(*blocks, strict=True)])
@@ -450,7 +450,7 @@ def jacfwd(
         blocks = [
             _unflatten(
                 structure,
-                [b.reshape(*o.shape[1:], *i.shape) for b, i in zip(o.movedim(0, -1).split(sizes, -1), ins, strict=True)],
+                [b.reshape((*o.shape[1:], *i.shape)) for b, i in zip(o.movedim(0, -1).split(sizes, -1), ins, strict=True)],
             )
             for o in outs
         ]

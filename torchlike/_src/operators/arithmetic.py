@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import rounded
+from torchlike._src.operators.nn_checks import quotient, rounded
 from torchlike._src.operators.numbers import fitting
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, cpp_name, promote, to_float
 from torchlike._src.operators.registry import FOUND, Array, Number, Operand, composite, is_tensor, op, ops
@@ -154,7 +154,7 @@ def mul(input: Operand, other: Operand) -> Array:
 )  # fmt: skip
 def true_divide(input: Operand, other: Operand) -> Array:
     """``input / other``, a float whatever the inputs."""
-    return _by_scalar(jnp.true_divide, "float")(input, other)
+    return _by_scalar(quotient, "float")(input, other)
 
 
 @op(
@@ -215,7 +215,7 @@ def _div_rounded(input: Operand, other: Operand, rounding_mode: str) -> Array:
     input, other = _division_operands(input, other, "div_trunc_cpu")
     if CATEGORY[np.dtype(input.dtype)] == INTEGER:
         return lax.div(*jnp.broadcast_arrays(input, other))
-    return lax.stop_gradient(jnp.trunc(input / other))
+    return lax.stop_gradient(jnp.trunc(quotient(input, other)))
 
 
 @composite("div", "divide")

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.registry import CONSTANT, EXACT, Array, composite, is_tensor, op, ops
-from torchlike._src.operators.support import int_list, normalize_dim, normalize_dims
+from torchlike._src.operators.support import an_int, int_list, normalize_dim, normalize_dims
 
 
 @op(
@@ -144,7 +144,7 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
     if repeats is None:
         return ops._repeated_places(input)
     if not is_tensor(repeats):
-        return ops._repeat_each(input, int(repeats), dim)
+        return ops._repeat_each(input, an_int(repeats, "repeat_interleave", "repeats", 2), dim)
     if dim is None or not input.ndim:
         input, dim = input.reshape(-1), 0
     if repeats.ndim > 1:

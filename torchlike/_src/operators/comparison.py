@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, scalar_type
 from torchlike._src.operators.registry import FOUND, Array, Operand, composite, is_tensor, op, ops
-from torchlike._src.operators.support import on_host, operands, refuse
+from torchlike._src.operators.support import class_name, on_host, operands, refuse
 
 
 def _ordered(kernel: str, input: Any, other: Any) -> tuple[Any, Any]:
@@ -113,12 +113,12 @@ def isclose(input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08
 def equal(input: Any, other: Any) -> bool:
     """Whether both have one shape and the same elements."""
     if not is_tensor(other):
-        raise TypeError(f"equal(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+        raise TypeError(f"equal(): argument 'other' (position 2) must be Tensor, not {class_name(other)}")
     return input.shape == other.shape and bool(ops.all(ops.eq(input, other)))
 
 
 @composite("allclose")
-def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+def allclose(input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether all elements are close (see `isclose`)."""
     return bool(ops.all(ops.isclose(input, other, rtol, atol, equal_nan)))
 

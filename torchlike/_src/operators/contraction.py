@@ -11,8 +11,8 @@ from jax import lax
 
 from torchlike._src.operators import registry
 from torchlike._src.operators.promotion import CATEGORY, INTEGER, scalar_type
-from torchlike._src.operators.registry import Array, Arrays, composite, op, ops
-from torchlike._src.operators.support import normalize_dim
+from torchlike._src.operators.registry import Array, Arrays, composite, is_tensor, op, ops
+from torchlike._src.operators.support import class_name, normalize_dim
 
 
 @composite("einsum", "functional.einsum", method=False)
@@ -25,11 +25,17 @@ def einsum(equation: Any, *operands: Any) -> Any:
     Raises:
         RuntimeError: if the equation is malformed or does not fit the operands.
     """
-    if not isinstance(equation, str):
-        items = (equation, *operands)
-        equation, operands = _from_lists(items)
-    elif len(operands) == 1 and isinstance(operands[0], (tuple, list)):
+    if isinstance(equation, str) and len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = tuple(operands[0])
+    if not operands:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list"
+        )
+    if not isinstance(equation, str):
+        equation, operands = _from_lists((equation, *operands))
+    for k, t in enumerate(operands):
+        if not is_tensor(t):
+            raise TypeError(f"expected Tensor as element {k} in argument 1, but got {class_name(t)}")
     equation = equation.replace(" ", "")
     if len(operands) == 1:
         (term,), result = _labels(equation, (operands[0].ndim,))

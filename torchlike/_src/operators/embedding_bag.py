@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.embedding import check_indices, lookup, renorm_in_place, scale_gradient
+from torchlike._src.operators.nn_checks import opmath
 from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import checked
 
@@ -61,15 +62,16 @@ def _embedding_bag(
         counts = jnp.zeros(weight.shape[0], jnp.int64).at[flat].add(1)
         rows = scale_gradient(rows, 1 / counts[flat][:, None].astype(rows.dtype))
     kept = flat != padding_idx
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights.reshape(-1, 1)
     if mode == "max":
         return _bag_max(rows, bag, kept, bags)
+    rows = opmath(rows)
+    if per_sample_weights is not None:
+        rows = rows * opmath(per_sample_weights).reshape(-1, 1)
     total = jnp.zeros((bags, weight.shape[1]), rows.dtype).at[bag].add(jnp.where(kept[:, None], rows, 0))
-    if mode == "sum":
-        return total
-    count = jnp.zeros(bags, jnp.int64).at[bag].add(kept)
-    return total / jnp.maximum(count, 1)[:, None].astype(total.dtype)
+    if mode == "mean":
+        count = jnp.zeros(bags, jnp.int64).at[bag].add(kept)
+        total = total / jnp.maximum(count, 1)[:, None].astype(total.dtype)
+    return total.astype(weight.dtype)
 
 
 def _bag_max(rows: Array, bag: Array, kept: Array, bags: int) -> Array:

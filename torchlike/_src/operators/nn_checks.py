@@ -84,6 +84,24 @@ def rounded(x: jax.Array, dtype: Any) -> jax.Array:
     return jax.lax.reduce_precision(x, exponent, mantissa)
 
 
+def quotient(x: jax.Array, y: jax.Array) -> jax.Array:
+    """``x / y``, rounded correctly also where ``y`` is one number.
+
+    XLA multiplies by the reciprocal then, which misses by a unit in the last place, and what is floored by a whole one.
+    """
+    return _quotient(x, y) if y.size == 1 < x.size and is_floating(x) else jnp.true_divide(x, y)
+
+
+@jax.custom_jvp
+def _quotient(x: jax.Array, y: jax.Array) -> jax.Array:
+    return x / jnp.where(x == x, y, x)  # XLA cannot see that this is one number, and NaN / NaN is NaN
+
+
+@_quotient.defjvp
+def _quotient_jvp(primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+    return _quotient(*primals), jax.jvp(jnp.true_divide, primals, tangents)[1]
+
+
 def floated(x: jax.Array) -> jax.Array:
     """Integers and bools in the default dtype, as where a Python float takes part."""
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(default_dtype())

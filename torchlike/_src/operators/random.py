@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.registry import Array, Arrays, Number, Seed, Size, composite, is_tensor, op, ops
+from torchlike._src.operators.support import class_name
 from torchlike._src.random import generator as generators, sampling
 
 _CHANNELS = 2  # the dimensions (N, C)
@@ -181,7 +182,7 @@ def _host_noise(input: Any, p: float, leading: int | None) -> Any:
 def _drop(input: Any, p: float, train: bool, leading: int | None, inplace: bool, alpha: bool = False) -> Any:
     """What all dropouts come down to; ``leading``: see `_noise_shape`."""
     if not is_tensor(input):
-        raise TypeError(f"dropout(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise TypeError(f"dropout(): argument 'input' (position 1) must be Tensor, not {class_name(input)}")
     if not 0 <= p <= 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p:g}")
     if p == 0 or not train or input.numel() == 0:

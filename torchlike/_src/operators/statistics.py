@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import rounded
+from torchlike._src.operators.nn_checks import quotient, rounded
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, scalar_type
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
 from torchlike._src.operators.support import Dims, as_dtype, checked, is_number, normalize_dims, refuse, vetted, widen
@@ -201,7 +201,7 @@ def histc(input: Array, bins: int = 100, min: Number = 0, max: Number = 0) -> Ar
     same = low == high
     low, high = jnp.where(same, low - 1, low), jnp.where(same, high + 1, high)
     steps = [x - low, np.asarray(bins, x.dtype), high - low]  # rounded step by step, as torch's
-    scaled = rounded(rounded(steps[0], x.dtype) * steps[1], x.dtype) / rounded(steps[2], x.dtype)
+    scaled = quotient(rounded(rounded(steps[0], x.dtype) * steps[1], x.dtype), rounded(steps[2], x.dtype))
     place = jnp.floor(rounded(scaled, x.dtype)).astype(np.int64)
     place = jnp.where(x == high, bins - 1, place)
     inside = (x >= low) & (x <= high)

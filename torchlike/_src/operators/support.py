@@ -25,9 +25,10 @@ NOT_DIFFERENTIATED = (
 
 
 def class_name(value: Any) -> str:
-    """What torch's messages call the class of ``value``: ``numpy.ndarray``, ``str``."""
+    """What torch's messages call the class of ``value``: ``numpy.ndarray``, ``torch.dtype``, ``str``."""
     kind = type(value)
-    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+    home = "torch" if kind.__module__.startswith("torchlike._src.tensor.") else kind.__module__
+    return f"{home}.{kind.__name__}" if home in ("numpy", "torch") and not is_tensor(value) else kind.__name__
 
 
 def is_number(value: Any) -> bool:
@@ -272,19 +273,36 @@ def int_list(size: Sequence[Any], function: str, name: str = "size", position: i
     """The ints of ``f(2, 3)`` or ``f((2, 3))``, which mean the same.
 
     Raises:
-        TypeError: for what is no int, naming the function and its argument as torch does.
+        TypeError: for what is no int and for ``f()``, naming the function and its argument as torch does.
     """
+    if not size:
+        raise TypeError(f'{function}() missing 1 required positional arguments: "{name}"')
     many = size
     if len(size) == 1 and size[0].__class__ is not int and _holds_several(size[0]):
         many = size[0]
     out = []
     for i, n in enumerate(many):
         if n.__class__ is not int:
-            if not hasattr(n, "__index__") or isinstance(n, (bool, str)) or (is_tensor(n) and n.is_floating_point()):
+            if not _is_int(n):
                 raise TypeError(_no_size(n, i, many, size, f"{function}(): argument '{name}'", position))
             n = n.__index__()
         out.append(n)
     return tuple(out)
+
+
+def an_int(value: Any, function: str, name: str, position: int) -> int:
+    """An int, whatever class it has.
+
+    Raises:
+        TypeError: for what is no int, naming the function and its argument as torch does.
+    """
+    if not _is_int(value):
+        raise TypeError(f"{function}(): argument '{name}' (position {position}) must be int, not {class_name(value)}")
+    return value.__index__()
+
+
+def _is_int(n: Any) -> bool:
+    return hasattr(n, "__index__") and not isinstance(n, bool) and not (is_tensor(n) and n.is_floating_point())
 
 
 def _holds_several(x: Any) -> bool:
@@ -292,7 +310,7 @@ def _holds_several(x: Any) -> bool:
 
 
 def _no_size(n: Any, i: int, many: Any, given: Any, start: str, position: int) -> str:
-    kind = type(n).__name__
+    kind = class_name(n)
     if i == 0 and is_tensor(given[0]):
         return f"{start} (position {position}) must be tuple of ints, not Tensor"
     if i == 0:

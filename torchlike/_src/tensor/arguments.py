@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from torchlike._src.operators.registry import OPS, Arrays, Operand
+from torchlike._src.operators.registry import OPS, Array, Arrays, Operand
 from torchlike._src.operators.support import class_name
 from torchlike._src.tensor.core import Tensor
 
@@ -56,7 +56,7 @@ def parameters(fn: Callable[..., Any]) -> tuple[Parameter, ...]:
                 kinds.append(m)
         if number == 0 and p.name in ("input", "self", "A") and p.annotation is Any:
             kinds = [Tensor]
-        if p.annotation == Arrays:
+        if p.annotation in (Array, Arrays):
             kinds = [Tensor]
         if not all(k in _NAMES for k in kinds) or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             kinds = []
@@ -73,7 +73,7 @@ def _is(kind: type, value: Any) -> bool:
     if kind is Tensor or kind is str:
         return isinstance(value, kind)
     if isinstance(value, Tensor):
-        return kind is float or not value.is_floating_point()
+        return kind is float or (value.numel() == 1 and not value.is_floating_point())
     if kind is int:
         return hasattr(value, "__index__")
     return isinstance(value, (bool, np.bool_) if kind is bool else (bool, int, float, complex, np.number))

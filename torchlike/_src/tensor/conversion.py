@@ -133,7 +133,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, b
         device, dtype = named.pop("device", device), named.pop("dtype", dtype)
     flags = [rest.pop(0) if rest and isinstance(rest[0], bool) else named.pop(name, False) for name in ("non_blocking", "copy")]
     if rest or named or not (dtype is None or _is_dtype(dtype)):
-        kinds = [_kind(a) for a in args] + [f"{k}={_kind(v)}" for k, v in kwargs.items()]
+        kinds = [class_name(a) for a in args] + [f"{k}={class_name(v)}" for k, v in kwargs.items()]
         raise TypeError(
             f"to() received an invalid combination of arguments - got ({', '.join(kinds)}), but expected one of:{_TO}"
         )
@@ -142,10 +142,6 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, b
 
 def _is_dtype(x: Any) -> bool:
     return isinstance(x, dtypes.dtype) or (isinstance(x, type) and x in (bool, int, float, complex))
-
-
-def _kind(x: Any) -> str:
-    return f"torch.{type(x).__name__}" if isinstance(x, (dtypes.dtype, devices.device)) else class_name(x)
 
 
 @composite("Tensor.to")
@@ -328,7 +324,7 @@ def _fill(self: Tensor, value: Any, name: str) -> Tensor:
         value = value.item()
     if not isinstance(value, (bool, int, float, complex)):
         raise TypeError(
-            f"fill_() received an invalid combination of arguments - got ({type(value).__name__}), but expected one of:\n"
+            f"fill_() received an invalid combination of arguments - got ({class_name(value)}), but expected one of:\n"
             " * (Tensor value)\n * (Number value)\n"
         )
     result = full_like_aval(have, value)

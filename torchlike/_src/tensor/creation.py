@@ -12,7 +12,7 @@ from torchlike._src.engine.value import Place
 from torchlike._src.operators import promotion
 from torchlike._src.operators.numbers import fitting, overflow
 from torchlike._src.operators.registry import composite
-from torchlike._src.operators.support import NOT_DIFFERENTIATED, int_list
+from torchlike._src.operators.support import NOT_DIFFERENTIATED, an_int, class_name, int_list
 from torchlike._src.tensor import devices, dtypes, layouts, scalars
 from torchlike._src.tensor.core import Tensor
 from torchlike._src.tensor.from_data import finish, infer, np_dtype, on_place, tensor
@@ -66,7 +66,7 @@ def prepared(name: str, out: Any, shape: tuple[int, ...], dtype: Any = None, dev
     from torchlike._src.tensor.conversion import resize_value
 
     if not isinstance(out, Tensor):
-        raise TypeError(f"{name.removeprefix('aten::')}(): argument 'out' must be Tensor, not {type(out).__name__}")
+        raise TypeError(f"{name.removeprefix('aten::')}(): argument 'out' must be Tensor, not {class_name(out)}")
     have = out._layout or layouts.strided
     for what, asked, given in (
         ("dtype", dtype and dtypes.SCALAR_NAMES[dtype], dtypes.SCALAR_NAMES[out.dtype]),
@@ -127,7 +127,7 @@ def place_of(device: Any, function: str) -> Place:
         TypeError: for what names no device.
     """
     if device is not None and not isinstance(device, (str, int, devices.device)):
-        raise TypeError(f"{function}(): argument 'device' must be torch.device, not {type(device).__name__}")
+        raise TypeError(f"{function}(): argument 'device' must be torch.device, not {class_name(device)}")
     return devices.place_of(device)
 
 
@@ -178,7 +178,7 @@ def _fill_value(value: Any, function: str) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if not isinstance(value, (bool, int, float, complex)):
-        raise TypeError(f"{function}(): argument 'fill_value' (position 2) must be Number, not {type(value).__name__}")
+        raise TypeError(f"{function}(): argument 'fill_value' (position 2) must be Number, not {class_name(value)}")
     return value
 
 
@@ -258,7 +258,7 @@ def _fill_like(input: Tensor, value: Any, dtype: Any, layout: Any, device: Any, 
     from torchlike._src.tensor.conversion import keep_layout
 
     if not isinstance(input, Tensor):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {class_name(input)}")
     have = input._aval()
     wanted = input._layout if layout is None else layout
     if wanted is input._layout and _keeps_pattern(name, wanted):
@@ -405,7 +405,7 @@ def _is_number(x: Any) -> bool:
 def _bound(x: Any, function: str, name: str, position: int) -> Any:
     """A number among the arguments of a range."""
     if not _is_number(x):
-        raise TypeError(f"{function}(): argument '{name}' (position {position}) must be Number, not {type(x).__name__}")
+        raise TypeError(f"{function}(): argument '{name}' (position {position}) must be Number, not {class_name(x)}")
     if isinstance(x, (Tensor, np.generic)):
         x = x.item()
     if isinstance(x, complex):
@@ -531,8 +531,7 @@ def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, lay
         requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A matrix with ones on the diagonal."""
     dense_only("eye", layout)
-    if not hasattr(n, "__index__"):
-        raise TypeError(f"eye(): argument 'n' (position 1) must be int, not {type(n).__name__}")
+    n = an_int(n, "eye", "n", 1)
     if n < 0:
         raise RuntimeError(f"n must be greater or equal to 0, got {n}")
     if m is not None and m < 0:

@@ -367,7 +367,7 @@ def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
         if p.kind in ("operand", "number", "operand?", "number?") and not isinstance(plain(a), NUMBERS):
             raise TypeError(wrong_argument(kernel, i, a))
     if kernel.numbers_alone_refused and not any(isinstance(a, Tensor) for a in args):
-        kinds = ", ".join([type(a).__name__ for a, p in zip(args, kernel.params, strict=True) if p.kind == "operand"])
+        kinds = ", ".join([class_name(a) for a, p in zip(args, kernel.params, strict=True) if p.kind == "operand"])
         raise TypeError(
             f"{kernel.name}() received an invalid combination of arguments - got ({kinds}), but expected a Tensor among them"
         )

@@ -62,7 +62,7 @@ def np_dtype(dtype: Any, default: Any = None, function: str = "") -> np.dtype:
         found = _TYPES.get(dtype) if isinstance(dtype, type) else None
         if found is None:
             start = f"{function}(): argument 'dtype'" if function else "dtype"
-            raise TypeError(f"{start} must be torch.dtype, not {type(dtype).__name__}")
+            raise TypeError(f"{start} must be torch.dtype, not {class_name(dtype)}")
         return found.np
     return dtype.np
 
@@ -91,7 +91,7 @@ def infer(data: Any) -> np.dtype:
     if isinstance(data, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{cls.__name__}'")
     if not _is_sequence(data):
-        raise RuntimeError(f"Could not infer dtype of {cls.__name__}")
+        raise RuntimeError(f"Could not infer dtype of {class_name(data)}")
     found = None
     if isinstance(data, (list, tuple)):
         types = set(map(type, data))
@@ -129,7 +129,7 @@ def shape_of(data: Any) -> tuple[int, ...]:
             return tuple(shape)
         shape.append(len(data))
         if len(shape) > _MAX_DIMS:
-            raise ValueError(f"too many dimensions '{type(data).__name__}'")
+            raise ValueError(f"too many dimensions '{class_name(data)}'")
         if not len(data):
             return tuple(shape)
         data = data[0]
@@ -144,7 +144,7 @@ def to_numpy(data: Any, dtype: np.dtype | None) -> np.ndarray:
         RuntimeError: for numbers that the dtype cannot hold.
     """
     if isinstance(data, (str, bytes)):
-        raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+        raise TypeError(f"new(): invalid data type '{class_name(data)}'")
     if isinstance(data, Tensor):
         return _cast(data._numpy("a copy"), dtype)
     if isinstance(data, np.ndarray):

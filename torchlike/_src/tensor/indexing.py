@@ -36,7 +36,7 @@ class Parsed:
 def _invalid(item: Any) -> IndexError:
     return IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
-        f"{type(item).__name__})"
+        f"{class_name(item)})"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from torchlike._src.engine.value import CPU
 from torchlike._src.operators.registry import composite
-from torchlike._src.operators.support import int_list
+from torchlike._src.operators.support import class_name, int_list
 from torchlike._src.tensor import dtypes
 from torchlike._src.tensor.core import Size, Tensor, alias
 from torchlike._src.tensor.creation import check_sizes, filled
@@ -29,13 +29,13 @@ def legacy_constructor(self: Tensor, args: tuple[Any, ...], device: Any, dtype: 
             raise TypeError(f"expected TensorOptions(dtype={dtype.name}) (got TensorOptions(dtype={only.dtype.name}))")
     elif len(args) == 1 and not isinstance(only, int):
         if isinstance(only, (str, bytes)):
-            raise TypeError(f"new(): invalid data type '{type(only).__name__}'")
+            raise TypeError(f"new(): invalid data type '{class_name(only)}'")
         if not hasattr(only, "__getitem__"):
-            raise TypeError(f"new(): data must be a sequence (got {type(only).__name__})")
+            raise TypeError(f"new(): data must be a sequence (got {class_name(only)})")
         made = on_place(to_numpy(only, kind), CPU)
     else:
         if args and not isinstance(args[0], int):
-            kinds = ", ".join(type(a).__name__ for a in args)
+            kinds = ", ".join(class_name(a) for a in args)
             raise TypeError(f"new() received an invalid combination of arguments - got ({kinds}), but expected one of:")
         made = _zeros(int_list(args, "new") if args else (0,), kind)
     alias(made, self)

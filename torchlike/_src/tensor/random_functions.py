@@ -8,7 +8,7 @@ from torchlike._src.engine.trace import local
 from torchlike._src.engine.value import CPU, Aval, host_value
 from torchlike._src.operators import promotion
 from torchlike._src.operators.registry import anonymous, composite, ops
-from torchlike._src.operators.support import NOT_DIFFERENTIATED, broadcast_shapes, int_list
+from torchlike._src.operators.support import NOT_DIFFERENTIATED, an_int, broadcast_shapes, int_list
 from torchlike._src.random import sampling
 from torchlike._src.random.normal import uniforms
 from torchlike._src.random.recorded import box_muller
@@ -46,7 +46,7 @@ def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None,
           requires_grad: bool = False, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
     """Standard normal numbers; the same as torch's for the same seed."""
     dense_only("randn", layout)
-    shape = int_list((named.pop("size"),) if "size" in named else size, "rand")
+    shape = int_list((named.pop("size"),) if "size" in named else size, "randn")
     return _draw("randn", sampling.normal, generator, shape, None, out=out, dtype=dtype, device=device,
                  requires_grad=requires_grad)  # fmt: skip
 
@@ -58,19 +58,27 @@ def randint(*args: Any, low: int = 0, high: int | None = None, size: Any = None,
     """``randint(high, size)``, ``randint(low, high, size)``: integers in ``[low, high)``."""
     dense_only("randint", layout)
     given = list(args)
-    if given and isinstance(given[-1], (tuple, list)) and size is None:
+    if size is None and given and not hasattr(given[-1], "__index__"):
         size = given.pop()
-    if len(given) == 2:
-        low, high = given
-    elif len(given) == 1:
-        if high is None:
-            high = given[0]
-        else:
-            low = given[0]
-    if size is None or high is None:
+    low, high = _ends("randint", given, low, high)
+    if size is None:
         raise TypeError("randint() received an invalid combination of arguments: 'high' and 'size' are needed")
-    return _draw("randint", sampling.random, generator, int_list((size,), "rand"), np.dtype(np.int64), int(low), int(high),
-                 out=out, dtype=dtype, device=device, requires_grad=requires_grad)  # fmt: skip
+    shape = int_list((size,), "randint", position=len(args))
+    return _draw("randint", sampling.random, generator, shape, np.dtype(np.int64), low, high, out=out, dtype=dtype, device=device,
+                 requires_grad=requires_grad)  # fmt: skip
+
+
+def _ends(function: str, given: list[Any], low: Any, high: Any, before: int = 0) -> tuple[int, int]:
+    """``(high)`` or ``(low, high)``, some of them by name.
+
+    Raises:
+        TypeError: if ``high`` is missing, and for what is no int.
+    """
+    names = ("high",) if len(given) == 1 and high is None else ("low", "high")
+    ends = {"low": low, "high": high} | dict(zip(names, given, strict=False))
+    if ends["high"] is None or len(given) > 2:
+        raise TypeError(f"{function}() received an invalid combination of arguments: 'high' is needed, 'low' may stand before it")
+    return tuple([an_int(ends[n], function, n, before + 1 + (n in names and names.index(n))) for n in ("low", "high")])
 
 
 @composite("randperm", method=False)
@@ -138,15 +146,12 @@ _like("randn_like", sampling.normal)
 
 
 @composite("randint_like", method=False)
-def randint_like(input: Tensor, *args: int, low: int = 0, high: int | None = None, generator: Any = None,
+def randint_like(input: Tensor, *args: Any, low: int = 0, high: int | None = None, generator: Any = None,
                  dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
                  pin_memory: bool = False, memory_format: Any = layouts.preserve_format) -> Tensor:  # fmt: skip
     """`randint` with the shape, dtype and device of ``input``."""
     dense_only("randint_like", input._layout if layout is None else layout)
-    if len(args) == 2:
-        low, high = args
-    elif args:
-        high = args[0]
+    low, high = _ends("randint_like", list(args), low, high, before=1)
     kind = np_dtype(dtype, input._aval().dtype)
     t = on_place(sampling.random(generator, input._aval().shape, kind, low, high), input._aval().place)
     keep_layout(input, t)
@@ -172,7 +177,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
            pin_memory: bool = False) -> Tensor:  # fmt: skip
     """Normal numbers of these means and standard deviations, tensors or numbers."""
     if size is not None:
-        shape = int_list((size,), "rand")
+        shape = int_list((size,), "normal", position=3)
         return _draw("normal", sampling.normal, generator, shape, None, mean, std, out=out, dtype=dtype, device=device,
                      requires_grad=requires_grad)  # fmt: skip
     tensors = [t for t in (mean, std) if isinstance(t, Tensor)]

@@ -1,13 +1,14 @@
 """The public functions that make views: argument checks and sizes; what a view is stands in `views.py`."""
 
 import itertools
+import operator
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import camel, composite, ops
-from torchlike._src.operators.support import broadcast_shapes, int_list
+from torchlike._src.operators.support import an_int, broadcast_shapes, int_list
 from torchlike._src.tensor import dtypes, views
 from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.dispatch import recasts, record
@@ -325,7 +326,7 @@ def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
     for i in range(len(wanted) - 1, -1, -1):  # torch goes from the last
         n = wanted[i]
         if i < lead:
-            if n < 0:
+            if n == -1:
                 raise RuntimeError(
                     f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
                 )
@@ -333,13 +334,13 @@ def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
         have = shape[i - lead]
         if n == -1:
             out[i] = have
-        elif n < 0:
-            raise RuntimeError("numel: integer multiplication overflow")
         elif have != 1 and n != have:
             raise RuntimeError(
                 f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension "
                 f"{i}.  Target sizes: {list(wanted)}.  Tensor sizes: {list(shape)}"
             )
+    if min(out, default=0) < 0:
+        raise RuntimeError("numel: integer multiplication overflow")
     return make(self, views.expand, (tuple(out),), "ExpandBackward0")
 
 
@@ -524,8 +525,10 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of a size along ``dim``, or of these sizes."""
     given = split_size_or_sections
+    if isinstance(given, Tensor) and given.numel() == 1:
+        given = int(given)
     if not isinstance(given, int):
-        return split_with_sizes(tensor, given, dim)
+        return ops.split_with_sizes(tensor, given, dim)
     n = tensor.ndim
     if n == 0:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
@@ -544,6 +547,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 @composite("split_with_sizes")
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of these sizes along ``dim``."""
+    split_sizes = int_list((split_sizes,), "split_with_sizes", "split_sizes", 2)
     d = wrap_dim(dim, input.ndim)
     total = input._aval().shape[d]
     if sum(split_sizes) != total:
@@ -567,6 +571,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` pieces of equal size along ``dim``."""
     if input.ndim == 0:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    chunks = operator.index(chunks)
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     d = wrap_dim(dim, input.ndim)
@@ -604,6 +609,10 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     d = wrap_dim(dim, input.ndim)
     total = input._aval().shape[d]
     if isinstance(indices_or_sections, Tensor):
+        if (kind := indices_or_sections.dtype) is not dtypes.int64:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long, but got " + dtypes.SCALAR_NAMES[kind]
+            )
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         k = indices_or_sections
@@ -612,7 +621,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         small, extra = divmod(total, k)
         cuts = [i * small + min(i, extra) for i in range(1, k)]
     else:
-        cuts = [i.__index__() for i in indices_or_sections]
+        cuts = list(int_list((indices_or_sections,), "tensor_split", "indices", 2))
     edges = [0, *[min(max(c + total if c < 0 else c, 0), total) for c in cuts], total]
     return tuple([slice_along(input, d, a, max(a, b)) for a, b in itertools.pairwise(edges)])
 
@@ -624,8 +633,8 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!"
             )
         d = dim_of(input)
-        if isinstance(indices_or_sections, str):
-            raise TypeError(f"{name}() received an invalid combination of arguments - got (Tensor, str)")
+        if not isinstance(indices_or_sections, (tuple, list)):
+            indices_or_sections = an_int(indices_or_sections, name, "sections", 2)
         if isinstance(indices_or_sections, int) and (indices_or_sections <= 0 or input.shape[d] % indices_or_sections):
             raise RuntimeError(
                 f"torch.{name} attempted to split along dimension {d}, but the size of the dimension {input.shape[d]} is not "
