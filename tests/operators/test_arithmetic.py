@@ -135,3 +135,18 @@ def test_a_quotient_by_one_number_of_what_is_not_finite():
 def test_whole_numbers_are_counted_in_their_own_bins(dtype):
     for bins in (41, 47, 55, 82, 94):
         agree(lambda lib, x, n=bins: [lib.histc(x, n, 0, n), lib.histc(x, n)], torch.arange(bins + 1).to(dtype))
+
+
+MEANS = {
+    "mean": lambda lib, x: x.view(-1, 1).mul(1).mean(0),
+    "mse_loss": lambda lib, x: lib.nn.functional.mse_loss(x, x * 0),
+    "avg_pool1d": lambda lib, x: lib.nn.functional.avg_pool1d(x[:20_000].view(1, 1, -1), 41),
+    "adaptive_avg_pool1d": lambda lib, x: lib.nn.functional.adaptive_avg_pool1d(x.view(1, 1, -1), 1),
+    "cross_entropy": lambda lib, x: lib.nn.functional.cross_entropy(x.view(-1, 1), x.view(-1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_a_mean_of_ones_is_one_in_xla_too(name):
+    for n in (20_006, 20_024, 20_040, 100_001):  # n * (1 / n) is not 1 in float32
+        agree(MEANS[name], torch.ones(n), tolerance=0.0)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import floated, opmath, require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import averaged, floated, opmath, require_floating, scalar_type, sizes
 from torchlike._src.operators.registry import Array, op
 from torchlike._src.operators.support import broadcast_shapes, checked
 
@@ -39,7 +39,7 @@ def reduced(loss: Array, reduction: str) -> Array:
     check_reduction(reduction)
     if reduction == "none":
         return loss
-    return (jnp.mean if reduction == "mean" else jnp.sum)(opmath(loss)).astype(loss.dtype)
+    return (averaged if reduction == "mean" else jnp.sum)(opmath(loss)).astype(loss.dtype)
 
 
 def _check_broadcast(input: Array, target: Array) -> None:

@@ -10,7 +10,7 @@ from jax import lax
 
 from torchlike._src.operators.activation import log_softmax
 from torchlike._src.operators.loss import Flag, check_reduction, reduction_of
-from torchlike._src.operators.nn_checks import is_floating, opmath, require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import is_floating, opmath, quotient, require_floating, scalar_type, sizes
 from torchlike._src.operators.registry import Array, op
 from torchlike._src.operators.support import checked
 
@@ -219,7 +219,7 @@ def _probability_cross_entropy(
     if reduction == "none":
         return -jnp.sum(loss, axis)
     total = -jnp.sum(loss)
-    return total / (input.size // classes) if reduction == "mean" else total
+    return quotient(total, np.asarray(input.size // classes, total.dtype)) if reduction == "mean" else total
 
 
 @op("nn.functional.nll_loss", saves=("input", "target", "weight", "~input"), without_grad={"weight": "nll_loss_forward"})

@@ -1,5 +1,6 @@
 """What the neural-network ops check before they compute, in torch's words."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,22 +85,29 @@ def rounded(x: jax.Array, dtype: Any) -> jax.Array:
     return jax.lax.reduce_precision(x, exponent, mantissa)
 
 
-def quotient(x: jax.Array, y: jax.Array) -> jax.Array:
-    """``x / y``, rounded correctly also where ``y`` is one number.
+def quotient(x: jax.Array, y: jax.Array | np.ndarray) -> jax.Array:
+    """``x / y``, rounded correctly also where ``y`` is one number or a constant.
 
     XLA multiplies by the reciprocal then, which misses by a unit in the last place, and what is floored by a whole one.
     """
-    return _quotient(x, y) if y.size == 1 < x.size and is_floating(x) else jnp.true_divide(x, y)
+    known = y.size == 1 or isinstance(y, np.ndarray)
+    return _quotient(x, y) if known and is_floating(x) else jnp.true_divide(x, y)
 
 
 @jax.custom_jvp
 def _quotient(x: jax.Array, y: jax.Array) -> jax.Array:
-    return x / jnp.where(x == x, y, x)  # XLA cannot see that this is one number, and NaN / NaN is NaN
+    return x / jnp.where(x == x, y, x)  # XLA cannot see what this is, and NaN / NaN is NaN
 
 
 @_quotient.defjvp
 def _quotient_jvp(primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
     return _quotient(*primals), jax.jvp(jnp.true_divide, primals, tangents)[1]
+
+
+def averaged(x: jax.Array, axes: Any = None, *, keepdims: bool = False) -> jax.Array:
+    """The mean, its `quotient` rounded correctly: that of ones is 1."""
+    count = x.size if axes is None else math.prod(x.shape[a] for a in axes)
+    return quotient(jnp.sum(x, axes, keepdims=keepdims), np.asarray(count, x.dtype))
 
 
 def floated(x: jax.Array) -> jax.Array:

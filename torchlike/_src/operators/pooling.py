@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, opmath, scalar_type, sizes
+from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, opmath, quotient, scalar_type, sizes
 from torchlike._src.operators.pooling_windows import Window, window_max, window_sum
 from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
 
@@ -268,9 +268,7 @@ def _avg_pool(
     divisor = _divisors(window, count_include_pad) if divisor_override is None else divisor_override
     if not is_floating(input):
         return lax.div(total, jnp.broadcast_to(jnp.asarray(divisor, total.dtype), total.shape))
-    if not isinstance(divisor, int):
-        divisor = jnp.asarray(divisor, total.dtype)
-    return (total / divisor).astype(input.dtype)
+    return quotient(total, np.asarray(divisor, total.dtype)).astype(input.dtype)
 
 
 def _divisors(window: Window, count_include_pad: bool) -> int | np.ndarray:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import opmath, require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import averaged, opmath, require_floating, scalar_type, sizes
 from torchlike._src.operators.registry import LINEAR, Array, composite, op, ops
 
 Target = int | tuple[int | None, ...] | None
@@ -60,7 +60,7 @@ def _adaptive_avg_pool(n: int, input: Array, output_size: Any) -> Array:
     x = opmath(input)
     for axis, (size, out) in enumerate(zip(spatial, target, strict=True), input.ndim - n):
         if out and size % out == 0:
-            x = jnp.mean(x.reshape(*x.shape[:axis], out, size // out, *x.shape[axis + 1 :]), axis + 1)
+            x = averaged(x.reshape(*x.shape[:axis], out, size // out, *x.shape[axis + 1 :]), (axis + 1,))
         else:
             # Windows of an adaptive average are products of intervals: one small matrix an axis.
             mean = np.zeros((size, out))

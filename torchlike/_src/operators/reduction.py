@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators import registry
+from torchlike._src.operators.nn_checks import quotient
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
 from torchlike._src.operators.registry import EXACT, LINEAR, Array, Out, composite, op, ops
 from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, refuse
@@ -94,7 +95,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.dty
     wide = np.dtype(np.float32) if dtype in _HALVES else dtype
     total = jnp.sum(input, axes, dtype=wide, keepdims=keepdim)
     count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
-    return (total / np.asarray(count, wide)).astype(dtype)
+    return quotient(total, np.asarray(count, wide)).astype(dtype)
 
 
 @op("nanmean", out=True, grad_name="DivBackward0")

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import quotient, rounded
+from torchlike._src.operators.nn_checks import averaged, quotient, rounded
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, scalar_type
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
 from torchlike._src.operators.support import Dims, as_dtype, checked, is_number, normalize_dims, refuse, vetted, widen
@@ -18,7 +18,7 @@ def _variance(name: str, input: Array, dim: Dims, correction: complex, keepdim: 
         raise RuntimeError(f"{name} only support floating point and complex dtypes")
     axes = normalize_dims(dim, input.ndim)
     (input,) = widen(input)
-    mean = jnp.mean(input, axes, keepdims=True)
+    mean = averaged(input, axes, keepdims=True)
     off = input - mean
     squares = jnp.real(off * jnp.conj(off)) if jnp.iscomplexobj(off) else off * off
     count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
@@ -26,7 +26,7 @@ def _variance(name: str, input: Array, dim: Dims, correction: complex, keepdim: 
         freedom: Any = np.asarray(max(count - correction, 0), squares.dtype)
     else:
         freedom = jnp.maximum(count - correction, 0).astype(squares.dtype)
-    variance = jnp.sum(squares, axes, keepdims=keepdim) / freedom
+    variance = quotient(jnp.sum(squares, axes, keepdims=keepdim), freedom)
     return variance, mean if keepdim or not input.ndim else mean.squeeze(axes)
 
 
