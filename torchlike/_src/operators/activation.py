@@ -12,15 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._src.operators.nn_checks import (
-    is_complex,
-    is_floating,
-    normalize_dim,
-    opmath,
-    require_floating,
-    scalar_type,
-)
+from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, require_floating, scalar_type
 from torchlike._src.operators.numbers import fitting
+from torchlike._src.operators.precision import opmath
 from torchlike._src.operators.registry import FOUND, Array, Number, composite, op, ops
 from torchlike._src.operators.support import vetted
 

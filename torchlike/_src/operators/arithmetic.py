@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import quotient, rounded
 from torchlike._src.operators.numbers import fitting
+from torchlike._src.operators.precision import quotient, rounded
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, cpp_name, promote, to_float
 from torchlike._src.operators.registry import FOUND, Array, Number, Operand, composite, is_tensor, op, ops
 from torchlike._src.operators.support import (

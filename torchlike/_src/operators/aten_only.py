@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from torchlike._src.operators import activation, exponential, loss, loss_margin, pooling  # noqa: F401 - so that they are declared below
-from torchlike._src.operators.nn_checks import opmath
+from torchlike._src.operators.precision import opmath
 from torchlike._src.operators.registry import OPS, Array, composite, op, ops
 from torchlike._src.operators.support import normalize_dim
 

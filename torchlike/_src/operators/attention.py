@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._src.operators.nn_checks import c_type, opmath, require_floating
+from torchlike._src.operators.nn_checks import c_type, require_floating
+from torchlike._src.operators.precision import opmath
 from torchlike._src.operators.registry import Array, composite, op, ops
 
 

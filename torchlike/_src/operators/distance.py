@@ -4,8 +4,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._src.operators.loss import require_broadcast
-from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, opmath, rounded, scalar_type
+from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, scalar_type
 from torchlike._src.operators.norms import vector_norm
+from torchlike._src.operators.precision import opmath, rounded
 from torchlike._src.operators.registry import Array, op
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.embedding import check_indices, lookup, renorm_in_place, scale_gradient
-from torchlike._src.operators.nn_checks import opmath
+from torchlike._src.operators.precision import opmath
 from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import checked
 

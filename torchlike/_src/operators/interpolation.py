@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from torchlike._src.operators.nn_checks import is_floating, opmath, scalar_type, sizes
+from torchlike._src.operators.nn_checks import is_floating, scalar_type, sizes
+from torchlike._src.operators.precision import opmath
 from torchlike._src.operators.registry import Array, composite, op, ops
 
 _AXES_OF = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._src.operators.nn_checks import c_type, on_cpu, opmath, rounded, scalar_type, sizes
+from torchlike._src.operators.nn_checks import c_type, on_cpu, scalar_type, sizes
+from torchlike._src.operators.precision import opmath, rounded
 from torchlike._src.operators.registry import EXACT, Array, op
 
 

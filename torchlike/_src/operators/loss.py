@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import averaged, floated, opmath, require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import require_floating, scalar_type, sizes
+from torchlike._src.operators.precision import averaged, floated, opmath
 from torchlike._src.operators.registry import Array, op
 from torchlike._src.operators.support import broadcast_shapes, checked
 

@@ -10,7 +10,8 @@ from jax import lax
 
 from torchlike._src.operators.activation import log_softmax
 from torchlike._src.operators.loss import Flag, check_reduction, reduction_of
-from torchlike._src.operators.nn_checks import is_floating, opmath, quotient, require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import is_floating, require_floating, scalar_type, sizes
+from torchlike._src.operators.precision import opmath, quotient
 from torchlike._src.operators.registry import Array, op
 from torchlike._src.operators.support import checked
 

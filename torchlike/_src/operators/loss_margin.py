@@ -10,7 +10,8 @@ from jax import lax
 
 from torchlike._src.operators.distance import distance
 from torchlike._src.operators.loss import Flag, check_reduction, reduced, reduction_of, require_broadcast
-from torchlike._src.operators.nn_checks import floated, opmath, require_floating, rounded, scalar_type, sizes
+from torchlike._src.operators.nn_checks import require_floating, scalar_type, sizes
+from torchlike._src.operators.precision import floated, opmath, rounded
 from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import checked
 

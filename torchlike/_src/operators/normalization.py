@@ -11,15 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._src.operators.nn_checks import (
-    floated,
-    is_complex,
-    is_floating,
-    opmath,
-    require_floating,
-    rounded,
-    sizes,
-)
+from torchlike._src.operators.nn_checks import is_complex, is_floating, require_floating, sizes
+from torchlike._src.operators.precision import floated, opmath, rounded
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
 
 Ints = tuple[int, ...]

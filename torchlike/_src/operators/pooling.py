@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, opmath, quotient, scalar_type, sizes
+from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, scalar_type, sizes
 from torchlike._src.operators.pooling_windows import Window, window_max, window_sum
+from torchlike._src.operators.precision import opmath, quotient
 from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
 
 Extent = int | tuple[int, ...]

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import averaged, opmath, require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import require_floating, scalar_type, sizes
+from torchlike._src.operators.precision import averaged, opmath
 from torchlike._src.operators.registry import LINEAR, Array, composite, op, ops
 
 Target = int | tuple[int | None, ...] | None

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators import registry
-from torchlike._src.operators.nn_checks import quotient
+from torchlike._src.operators.precision import quotient
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
 from torchlike._src.operators.registry import EXACT, LINEAR, Array, Out, composite, op, ops
 from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, refuse

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import averaged, quotient, rounded
+from torchlike._src.operators.precision import averaged, quotient, rounded
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, default_dtype, scalar_type
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
 from torchlike._src.operators.support import Dims, as_dtype, checked, is_number, normalize_dims, refuse, vetted, widen

@@ -8,7 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._src.operators.nn_checks import require_floating, rounded, scalar_type, sizes
+from torchlike._src.operators.nn_checks import require_floating, scalar_type, sizes
+from torchlike._src.operators.precision import rounded
 from torchlike._src.operators.registry import Array, composite, op, ops
 
 _MODES = ("bilinear", "nearest", "bicubic")
