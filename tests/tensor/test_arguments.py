@@ -124,6 +124,28 @@ x.tile()
 x.sum_to_size()
 x.resize_()
 x.backward(1, 2, 3, 4, 5, 6)
+torch.broadcast_tensors(x, 3)
+torch.meshgrid(x[0], 'a', indexing='ij')
+torch.meshgrid([x[0], 1.5], indexing='ij')
+torch.cartesian_prod(x[0], 'a')
+torch.hstack('a')
+torch.vstack([x, 'a'])
+torch.column_stack(3)
+torch.masked_select(x, 'a')
+torch.take_along_dim(x, 3)
+torch.istft(x, 4, window='a')
+torch.as_strided(x, 'a', (1,))
+torch.as_strided(x, (2,), (1.5,))
+torch.nn.functional.softshrink(3)
+torch.fft.fftn(x, 'a')
+torch.fft.fftn(x, None, 'a')
+torch.rot90(x, 1.5)
+torch.cov(x, correction=1.5)
+torch.roll(x, 'a')
+torch.mvlgamma(x, 1.5)
+torch.renorm(x, 2, 0.5, 1)
+torch.unfold_copy(x, 0, 1, 1.5)
+torch.tensor([1, 2]).bincount(None, 'a')
 """
 
 
@@ -161,6 +183,9 @@ def test_a_tensor_of_one_integer_is_an_int(line: str) -> None:
     "torch.ones(3).expand(-1, 3)", "torch.ones(2, 1).expand(3, -5)", "torch.ones(2, 1).expand(2, -5)", "torch.einsum('ij')",
     "torch.einsum('ij', [])", "torch.tensor(torch.float32)", "torch.tensor([torch.device('cpu')])",
     "torch.ones(2, 3).tensor_split(torch.tensor(1.5))", "torch.ones(2)[torch.float32]",
+    "torch.nn.functional.batch_norm(torch.ones(2, 3), torch.ones(3), None, training=True)",
+    "torch.nn.functional.instance_norm(torch.ones(2, 3, 4), None, torch.ones(3))",
+    "torch.randint_like(torch.ones(2), 3, device='a')",
 ])  # fmt: skip
 def test_what_is_wrong_with_a_value_is_told_as_in_torch(line: str) -> None:
     same(lambda torch: eval(line, {"torch": torch}))

@@ -65,7 +65,9 @@ scale_gradient.defvjp(lambda x, factor: (x, factor), lambda factor, g: (g * fact
 
 
 @composite("embedding", method=False)
-def embedding(weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
+def embedding(
+    weight: Array, indices: Array, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
+) -> Any:
     """`nn.functional.embedding` in ATen's order of arguments."""
     return ops["_embedding_rows" if sparse else "_embedding"](weight, indices, padding_idx, scale_grad_by_freq)
 
@@ -144,7 +146,7 @@ def _one_hot(input: Array, num_classes: int) -> Array:
 
 
 @composite("nn.functional.one_hot", "_C._nn.one_hot")
-def one_hot(tensor: Any, num_classes: int = -1) -> Any:
+def one_hot(tensor: Array, num_classes: int = -1) -> Any:
     """Indices as rows with a one: shape ``(*, num_classes)``, int64.
 
     Args:

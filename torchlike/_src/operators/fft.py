@@ -8,7 +8,7 @@ import numpy as np
 
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, default_dtype, scalar_type, to_complex
 from torchlike._src.operators.registry import Array, Out, composite, op, ops
-from torchlike._src.operators.support import normalize_dim
+from torchlike._src.operators.support import Dims, normalize_dim
 
 _NORMS = (None, "backward", "forward", "ortho")
 
@@ -177,7 +177,7 @@ def _each_axis(transform: Callable[..., Array], x: Array, axes: Sequence[int], n
 
 
 @op("fft.fftn", out=_complex_out("fftn"), grad_name="FftC2CBackward0", saves=())
-def fftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
+def fftn(input: Array, s: Dims = None, dim: Dims = None, norm: str | None = None) -> Array:
     """`fft` along each of the dimensions ``dim`` (all), of sizes ``s``."""
     x = _complex(input)
     sizes, axes = _many(x, s, dim, norm)
@@ -185,7 +185,7 @@ def fftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) 
 
 
 @op("fft.ifftn", out=_complex_out("ifftn"), grad_name="FftC2CBackward0", saves=())
-def ifftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
+def ifftn(input: Array, s: Dims = None, dim: Dims = None, norm: str | None = None) -> Array:
     """The inverse of `fftn`."""
     x = _complex(input)
     sizes, axes = _many(x, s, dim, norm)
@@ -193,7 +193,7 @@ def ifftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None)
 
 
 @op("fft.rfftn", out=_complex_out("rfftn"), grad_name="FftR2CBackward0", saves=())
-def rfftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
+def rfftn(input: Array, s: Dims = None, dim: Dims = None, norm: str | None = None) -> Array:
     """`fftn` of a real signal: along the last dimension `rfft`."""
     x = _real("rfftn", input)
     sizes, axes = _many(x, s, dim, norm)
@@ -204,7 +204,7 @@ def rfftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None)
 
 
 @op("fft.irfftn", out=True, grad_name="FftC2RBackward0", saves=())
-def irfftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
+def irfftn(input: Array, s: Dims = None, dim: Dims = None, norm: str | None = None) -> Array:
     """The inverse of `rfftn`."""
     x = _complex(input)
     _, axes = _many(x, s, dim, norm)
@@ -226,7 +226,7 @@ def _hermitian_sizes(x: Array, s: Any, dim: Any, axes: Sequence[int], norm: str 
 
 
 @op("fft.hfftn", out=True, grad_name="FftC2RBackward0", saves=())
-def hfftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
+def hfftn(input: Array, s: Dims = None, dim: Dims = None, norm: str | None = None) -> Array:
     """`fftn` of a signal of which half is given along the last dimension: a real result."""
     x = _complex(input)
     _, axes = _many(x, s, dim, norm)
@@ -238,7 +238,7 @@ def hfftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None)
 
 
 @op("fft.ihfftn", out=_complex_out("ihfftn"), grad_name="FftC2CBackward0", saves=())
-def ihfftn(input: Array, s: Any = None, dim: Any = None, norm: str | None = None) -> Array:
+def ihfftn(input: Array, s: Dims = None, dim: Dims = None, norm: str | None = None) -> Array:
     """The inverse of `hfftn`."""
     x = _real("ihfftn", input)
     sizes, axes = _many(x, s, dim, norm)
@@ -253,7 +253,7 @@ def _declare_planes() -> None:
     for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
 
         def plane(
-            input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = None, *, out: Any = None, name: str = name
+            input: Any, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Any = None, name: str = name
         ) -> Any:
             return ops[f"fft.{name}n"](input, s, dim, norm, **({} if out is None else {"out": out}))
 

@@ -193,7 +193,7 @@ def take(input: Array, index: Array) -> Array:
 
 
 @composite("take_along_dim")
-def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any = None) -> Any:
+def take_along_dim(input: Any, indices: Array, dim: int | None = None, *, out: Any = None) -> Any:
     """`gather` with broadcasting; flattened without ``dim``."""
     into = {} if out is None else {"out": out}
     if dim is None:
@@ -257,7 +257,7 @@ def _at_places(input: Array, mask: Array, places: Array, shape: tuple[int, ...])
 
 
 @composite("masked_select")
-def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
+def masked_select(input: Any, mask: Array, *, out: Any = None) -> Any:
     """The elements where ``mask`` holds, in a vector; both broadcast."""
     if str(mask.dtype) != "torch.bool":
         raise RuntimeError("masked_select: expected BoolTensor for mask")

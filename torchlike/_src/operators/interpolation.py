@@ -17,6 +17,7 @@ import numpy as np
 from torchlike._src.operators.nn_checks import is_floating, scalar_type, sizes
 from torchlike._src.operators.precision import opmath
 from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.support import int_list
 
 _AXES_OF = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 _SMOOTH = (*_AXES_OF,)
@@ -217,9 +218,9 @@ def interpolate(
                     f"dimensions of {[*spatial]} and output size of {size}. Please provide input tensor in "
                     "(N, C, d1, d2, ...,dK) format and output size in (o1, o2, ...,oK) format."
                 )
-            out = tuple(int(s) for s in size)
+            out = int_list((size,), "interpolate")
         else:
-            out = (int(size),) * dims
+            out = int_list((size,), "interpolate") * dims
     elif scale_factor is not None:
         if isinstance(scale_factor, (list, tuple)):
             if len(scale_factor) != dims:

@@ -105,26 +105,26 @@ def _some(name: str, tensors: Sequence[Any]) -> Sequence[Any]:
 
 
 @composite("hstack", method=False)
-def hstack(tensors: Sequence[Any], *, out: Any = None) -> Any:
+def hstack(tensors: Arrays, *, out: Any = None) -> Any:
     """`cat` along the second dimension, of vectors along the first."""
     rows = [ops.atleast_1d(t) for t in _some("hstack", tensors)]
     return ops.cat(rows, 0 if rows[0].ndim == 1 else 1, **_into(out))
 
 
 @composite("vstack", "row_stack", method=False)
-def vstack(tensors: Sequence[Any], *, out: Any = None) -> Any:
+def vstack(tensors: Arrays, *, out: Any = None) -> Any:
     """`cat` along the first dimension, vectors as rows."""
     return ops.cat([ops.atleast_2d(t) for t in _some("vstack", tensors)], 0, **_into(out))
 
 
 @composite("dstack", method=False)
-def dstack(tensors: Sequence[Any], *, out: Any = None) -> Any:
+def dstack(tensors: Arrays, *, out: Any = None) -> Any:
     """`cat` along the third dimension."""
     return ops.cat([ops.atleast_3d(t) for t in _some("dstack", tensors)], 2, **_into(out))
 
 
 @composite("column_stack", method=False)
-def column_stack(tensors: Sequence[Any], *, out: Any = None) -> Any:
+def column_stack(tensors: Arrays, *, out: Any = None) -> Any:
     """`cat` along the second dimension, vectors as columns."""
     columns = [t.reshape(t.numel(), 1) if t.ndim <= 1 else t for t in _some("column_stack", tensors)]
     return ops.cat(columns, 1, **_into(out))
@@ -182,7 +182,7 @@ def _block_diag(tensors: Arrays) -> Array:
 
 
 @composite("block_diag", "functional.block_diag", method=False)
-def block_diag(*tensors: Any) -> Any:
+def block_diag(*tensors: Array) -> Any:
     """The tensors, as matrices, along the diagonal of one; vectors are rows."""
     if len(tensors) == 1 and not is_tensor(tensors[0]):
         tensors = tuple(tensors[0])
@@ -190,7 +190,7 @@ def block_diag(*tensors: Any) -> Any:
 
 
 @composite("meshgrid", "functional.meshgrid", method=False)
-def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
+def meshgrid(*tensors: Array, indexing: str | None = None) -> tuple[Any, ...]:
     """Vectors expanded over the grid of all of them; ``indexing="xy"`` swaps the first two dimensions."""
     if len(tensors) == 1 and not is_tensor(tensors[0]):
         tensors = tuple(tensors[0])
@@ -225,7 +225,7 @@ def _check_vector(t: Any) -> None:
 
 
 @composite("cartesian_prod", "functional.cartesian_prod", method=False)
-def cartesian_prod(*tensors: Any) -> Any:
+def cartesian_prod(*tensors: Array) -> Any:
     """All tuples that take one element of each vector, as rows."""
     if len(tensors) == 1 and not is_tensor(tensors[0]):
         tensors = tuple(tensors[0])

@@ -216,6 +216,8 @@ def _batch_norm(
         return ops["_batch_norm_eval"](input, running_mean, running_var, weight, bias, eps)
     if input.ndim < 2 and not input.numel():  # torch looks at the sizes of an empty input no further
         return input.clone()
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
     result, new_mean, new_var = ops["_batch_norm_train"](input, running_mean, running_var, weight, bias, momentum, eps)
     # An empty batch has no moments to move towards.
     if input.numel():
@@ -299,10 +301,10 @@ def functional_instance_norm(
 @composite("instance_norm", method=False)
 def instance_norm(
     input: Any,
-    weight: Any,
-    bias: Any,
-    running_mean: Any,
-    running_var: Any,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
     use_input_stats: bool,
     momentum: float,
     eps: float,

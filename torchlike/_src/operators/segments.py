@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import FLOAT, category
-from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.registry import Array, Arrays, composite, op, ops
 from torchlike._src.operators.support import into, normalize_dim, normalize_dims
 
 _STARTS = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf}
@@ -38,8 +38,8 @@ def _segment_reduce_by(data: Array, offsets: Array, reduce: str, axis: int, init
 
 @composite("segment_reduce", "_segment_reduce", method=False)
 def segment_reduce(
-    data: Any, reduce: str, *, lengths: Any = None, indices: Any = None, offsets: Any = None, axis: int = 0,
-    unsafe: bool = False, initial: float | None = None,
+    data: Array, reduce: str, *, lengths: Array | None = None, indices: Array | None = None, offsets: Array | None = None,
+    axis: int = 0, unsafe: bool = False, initial: float | None = None,
 ) -> Any:  # fmt: skip
     """Sum, mean, product, maximum or minimum of consecutive segments, by their lengths or their offsets."""
     if lengths is None and offsets is None:
@@ -74,7 +74,7 @@ def hash_tensor(input: Array, dim: Any = (), *, keepdim: bool = False, mode: int
 
 
 @composite("_chunk_cat", method=False)
-def _chunk_cat(tensors: Any, dim: int, num_chunks: int, *, out: Any = None) -> Any:
+def _chunk_cat(tensors: Arrays, dim: int, num_chunks: int, *, out: Any = None) -> Any:
     """Each tensor filled up along ``dim`` and cut into chunks; the chunks joined, row by row."""
     if not len(tensors):
         raise RuntimeError("_chunk_cat expects a non-empty input tensor list")

@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-from torchlike._src.operators.registry import composite, ops
+from torchlike._src.operators.registry import Array, composite, ops
 
 
 def _described(name: str, input: Any, n_fft: int, hop: Any, length: Any, window: Any, normalized: bool, tail: str) -> str:
@@ -28,7 +28,7 @@ def _window(input: Any, window: Any, win_length: int, n_fft: int, device: Any) -
 
 @composite("stft")
 def stft(
-    input: Any, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Any = None,
+    input: Any, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Array | None = None,
     center: bool = True, pad_mode: str = "reflect", normalized: bool = False, onesided: bool | None = None,
     return_complex: bool | None = None, align_to_window: bool | None = None,
 ) -> Any:  # fmt: skip
@@ -85,7 +85,7 @@ def stft(
 
 @composite("istft")
 def istft(
-    input: Any, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Any = None,
+    input: Any, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Array | None = None,
     center: bool = True, normalized: bool = False, onesided: bool | None = None, length: int | None = None,
     return_complex: bool = False,
 ) -> Any:  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from torchlike._src.operators.registry import OPS, Array, Arrays, Operand
+from torchlike._src.operators.registry import OPS, Array, Operand
 from torchlike._src.operators.support import class_name
 from torchlike._src.tensor.core import Tensor
 
@@ -56,9 +56,9 @@ def parameters(fn: Callable[..., Any]) -> tuple[Parameter, ...]:
                 kinds.append(m)
         if number == 0 and p.name in ("input", "self", "A") and p.annotation is Any:
             kinds = [Tensor]
-        if p.annotation in (Array, Arrays):
-            kinds = [Tensor]
-        if not all(k in _NAMES for k in kinds) or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+        kinds = [Tensor if k is Array else k for k in kinds]
+        several &= p.kind is not p.VAR_POSITIONAL
+        if not all(k in _NAMES for k in kinds) or p.kind is p.VAR_KEYWORD:
             kinds = []
         optional = type(None) in members or p.default is None
         found.append(
@@ -116,7 +116,11 @@ def check(fn: Callable[..., Any], name: str, given: Iterable[Any], named: dict[s
     if type(error) is TypeError and " received an invalid combination of arguments" in str(error):
         return
     by_name = {p.name: p for p in parameters(fn)}
-    listed = itertools.takewhile(lambda p: not p.rest, by_name.values())
+    listed = list(itertools.takewhile(lambda p: not p.rest, by_name.values()))
+    for p in by_name.values():
+        if p.rest and p.kinds == (Tensor,):
+            rest = list(given)[len(listed) :]
+            misfit(p._replace(several=True), rest[0] if len(rest) == 1 and isinstance(rest[0], (tuple, list)) else rest, "")
     arguments = [(p, v, p.positional) for p, v in zip(listed, given, strict=False)]
     arguments += [(by_name[n], v, False) for n, v in named.items() if n in by_name]
     for number, (p, value, counted) in enumerate(arguments, 1 - method):

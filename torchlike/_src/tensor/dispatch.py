@@ -19,7 +19,7 @@ from torchlike._src.operators.numbers import held, scalar
 from torchlike._src.operators.registry import OPS, Op
 from torchlike._src.operators.support import class_name
 from torchlike._src.tensor import dtypes
-from torchlike._src.tensor.arguments import spoken
+from torchlike._src.tensor.arguments import Parameter, misfit, parameters, spoken
 from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.pointwise import is_pointwise
 from torchlike._src.tensor.reading import LIVE, NUMBERS, OPERAND, STATIC, TENSOR, TENSORS, StaleView, plain, reader, view_value
@@ -54,9 +54,9 @@ class Kernel:
     """
 
     __slots__ = (
-        "__name__", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more", "keywords",
-        "layout", "lead", "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params", "positional",
-        "promote", "read", "returns", "saves", "saves_known", "saves_nothing", "saves_results", "vet",
+        "__name__", "annotated", "check", "codes", "depends", "differentiable", "eager", "fn", "grad_name", "host", "keeps_more",
+        "keywords", "layout", "lead", "limit", "live", "name", "node", "numbers_alone_refused", "operands", "overloaded", "params",
+        "positional", "promote", "read", "returns", "saves", "saves_known", "saves_nothing", "saves_results", "vet",
     )  # fmt: skip
 
     def __init__(self, op: Op) -> None:
@@ -75,6 +75,8 @@ class Kernel:
             -1 if op.host is None or self.live or op.eager else next((i for i, c in enumerate(self.codes) if c != STATIC), 0)
         )
         self.read = first_reading
+        #: The parameters that are no tensors and whose types are known, found when they are first looked at.
+        self.annotated: tuple[tuple[int, Parameter], ...] | None = None
         #: Looks at values that are on the host, see `checked`.
         self.check = getattr(op.fn, "check", None)
         #: Looks at numbers that change, see `vetted`.
@@ -373,6 +375,18 @@ def _check_kinds(kernel: Kernel, args: Sequence[Any]) -> None:
         )
 
 
+def _check_statics(kernel: Kernel, args: Sequence[Any]) -> None:
+    """Refuse what is neither a tensor nor of the type that the op's annotations tell; asked once a signature."""
+    if kernel.annotated is None:
+        known = kernel.name in OPS and OPS[kernel.name].fn is kernel.fn
+        found = parameters(kernel.fn) if known else ()
+        kernel.annotated = tuple([(i, p) for i, p in enumerate(found) if p.kinds and kernel.codes[i] == STATIC])
+    for i, p in kernel.annotated:
+        said = misfit(p, args[i], f"(position {i + 1}) " if p.positional else "")
+        if said:
+            raise TypeError(f"{spoken(kernel.name)}(): argument '{p.name}' {said}")
+
+
 def _loosen(kernel: Kernel, key: tuple[Any, ...]) -> tuple[Any, ...]:
     """The key without the values of its numbers."""
     out: list[Any] = [key[0]]
@@ -454,6 +468,7 @@ def _learn(
 ) -> Node:  # fmt: skip
     """Check the arguments, work out the results' shapes, and put a new node into the trie."""
     _check_kinds(kernel, args)
+    _check_statics(kernel, args)
     template: list[Any] = []
     statics: list[Any] = []
     refs: list[int] = []
@@ -538,6 +553,7 @@ def _on_host(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
 def _eager(kernel: Kernel, args: Sequence[Any], rec: Recorder) -> Any:
     """Run an op whose result's size depends on data: on arrays that are there, never traced."""
     _check_kinds(kernel, args)
+    _check_statics(kernel, args)
 
     def array(t: Any) -> Any:
         return None if t is None else t._array(f"{kernel.name}, whose size depends on data")

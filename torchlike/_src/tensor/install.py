@@ -134,11 +134,8 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
     lines.append(f"        return _renamed({fname}, aliases, {{{bound}{extra}}}, {len(positional)})")
     for parameter, function in op.without_grad.items():
         lines.append(f"    {parameter} = _without_grad({parameter}, {parameter!r}, {function!r})")
-    guarded = not _is_python(op.names[0])
-    indent = "    "
-    if guarded:
-        lines.append("    try:")
-        indent *= 2
+    indent = " " * 8
+    lines.append("    try:")
     if form == "inplace":
         lines.append(f"{indent}return _in_place(_kernel, {values})")
     elif form == "out":
@@ -149,14 +146,13 @@ def _make(op: Op, kernel: Kernel, name: str, form: str) -> Callable[..., Any]:
         ]
     else:
         lines += _recorded(op, values, indent)
-    if guarded:
-        said = spoken(op.names[0]) + ("_" if form == "inplace" else "")
-        given = "(" + "".join("None, " if p.startswith("_seed") else f"{p}, " for p in passed) + ")"
-        lines += [
-            "    except Exception as error:",
-            f"        _check(_fn, {said!r}, {given}, {{}}, _method, error)",
-            "        raise",
-        ]
+    said = spoken(op.names[0]) + ("_" if form == "inplace" else "")
+    given = "(" + "".join("None, " if p.startswith("_seed") else f"{p}, " for p in passed) + ")"
+    lines += [
+        f"    except {'AttributeError' if _is_python(op.names[0]) else 'Exception'} as error:",
+        f"        _check(_fn, {said!r}, {given}, {{}}, _method, error)",
+        "        raise",
+    ]
     exec(compile("\n".join(lines), f"<torchlike {op.names[0]}>", "exec"), space)
     fn = space[fname]
     _place(fn, op.names[0] + ("_" if form == "inplace" else ""))

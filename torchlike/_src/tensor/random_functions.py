@@ -152,8 +152,9 @@ def randint_like(input: Tensor, *args: Any, low: int = 0, high: int | None = Non
     """`randint` with the shape, dtype and device of ``input``."""
     dense_only("randint_like", input._layout if layout is None else layout)
     low, high = _ends("randint_like", list(args), low, high, before=1)
-    kind = np_dtype(dtype, input._aval().dtype)
-    t = on_place(sampling.random(generator, input._aval().shape, kind, low, high), input._aval().place)
+    have = input._aval()
+    place = have.place if device is None else devices.place_of(device)
+    t = on_place(sampling.random(generator, have.shape, np_dtype(dtype, have.dtype), low, high), place)
     keep_layout(input, t)
     return finish(t, requires_grad)
 

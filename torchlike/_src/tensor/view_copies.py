@@ -6,7 +6,7 @@ choice.
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torchlike._src.operators.registry import EXACT, composite
@@ -85,7 +85,9 @@ _declare("narrow_copy", _narrow, method=True)
 
 
 @composite("as_strided_scatter")
-def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+def as_strided_scatter(
+    input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
     """A copy of ``input`` in which the window with these sizes and strides holds ``src``."""
     out = clone(input)
     window = views.as_strided(out, size, stride, storage_offset)

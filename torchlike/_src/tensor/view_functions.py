@@ -23,7 +23,7 @@ def wrap_dim(dim: int, ndim: int) -> int:
     """A dimension counted from the front; IndexError in torch's words when out of range."""
     n = max(ndim, 1)
     if not isinstance(dim, int):
-        dim = dim.__index__()
+        dim = operator.index(dim)
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return dim % n
@@ -379,7 +379,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 
 @composite("narrow")
-def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """``length`` entries along ``dim`` from ``start`` on."""
     n = input.ndim
     if n == 0:
@@ -502,7 +502,7 @@ def ravel(input: Tensor) -> Tensor:
 
 
 @composite("unflatten")
-def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split a dimension into several."""
     shape = input._aval().shape
     if not sizes:
@@ -701,7 +701,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     if base.dtype != input.dtype:  # the input reads the storage as another type, and so does the window
         base = view_as_dtype(as_strided(base, (base.numel(),), (1,), 0), input.dtype)
     offset = input.storage_offset() if storage_offset is None else storage_offset
-    size, stride = tuple(size), tuple(stride)
+    size, stride = int_list((size,), "as_strided", "size", 2), int_list((stride,), "as_strided", "stride", 3)
     if len(size) != len(stride):
         raise RuntimeError(f"mismatch in length of strides and shape")  # noqa: F541
     if any(s < 0 for s in stride):
@@ -830,7 +830,7 @@ def view_as_complex(input: Tensor) -> Tensor:
 
 
 @composite("broadcast_tensors", method=False)
-def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """All tensors expanded to their common shape."""
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])

@@ -24,7 +24,7 @@ def _sparse(name: str, t: Any) -> SparseTensor:
 
 
 @composite("sparse.mm", method=False)
-def mm(mat1: Any, mat2: Any, reduce: str | None = None) -> Tensor:
+def mm(mat1: Tensor, mat2: Tensor, reduce: str | None = None) -> Tensor:
     """The product of matrices, of which one is sparse, or both; the result is sparse if both are.
 
     Args:
@@ -54,7 +54,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) ->
 
 
 @composite("sparse.sampled_addmm", method=False)
-def sampled_addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1.0, alpha: Any = 1.0, out: Any = None) -> Tensor:
+def sampled_addmm(input: Any, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: Any = 1.0, out: Any = None) -> Tensor:
     """``alpha * (mat1 @ mat2) + beta * input`` at the elements of ``input``, a CSR tensor, and nowhere else.
 
     Args:
