@@ -421,4 +421,4 @@ def resize_value(self: Tensor, shape: tuple[int, ...]) -> None:
 
 @composite("resize_as_")
 def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
-    return resize_(self, *the_template.shape)
+    return resize_(self, tuple(the_template.shape))

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from torchlike._src.operators.support import class_name
+
 
 def no_overload(function: str, args: Sequence[Any], named: dict[str, Any], *signatures: str) -> TypeError:
     """The error for a call that no overload takes.
@@ -12,8 +14,8 @@ def no_overload(function: str, args: Sequence[Any], named: dict[str, Any], *sign
         args, named: what was given.
         signatures: what would have been right: ``"Tensor input, Number other"``.
     """
-    given = [type(a).__name__ for a in args]
-    given += [f"{k}={type(v).__name__}" for k, v in named.items()]
+    given = [class_name(a) for a in args]
+    given += [f"{k}={class_name(v)}" for k, v in named.items()]
     if named and not args:
         given.append("")  # torch's own comma
     forms = "".join(f"\n * ({s})" for s in signatures)

@@ -8,11 +8,11 @@ from typing import Any
 
 from torchlike._src.engine.trace import local
 from torchlike._src.operators.registry import camel, composite, ops
-from torchlike._src.operators.support import an_int, broadcast_shapes, int_list
+from torchlike._src.operators.support import broadcast_shapes, int_list
 from torchlike._src.tensor import dtypes, views
 from torchlike._src.tensor.core import Tensor, alias, levels
 from torchlike._src.tensor.dispatch import recasts, record
-from torchlike._src.tensor.refusals import NotStrided
+from torchlike._src.tensor.refusals import NotStrided, no_overload
 from torchlike._src.tensor.storage import Counter
 from torchlike._src.tensor.strides import contiguous_strides
 from torchlike._src.tensor.tape import node_class, order
@@ -633,8 +633,11 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!"
             )
         d = dim_of(input)
-        if not isinstance(indices_or_sections, (tuple, list)):
-            indices_or_sections = an_int(indices_or_sections, name, "sections", 2)
+        if isinstance(indices_or_sections, Tensor) and indices_or_sections.numel() == 1:
+            indices_or_sections = operator.index(indices_or_sections)
+        if not isinstance(indices_or_sections, (int, tuple, list)):
+            forms = ("Tensor input, int sections", "Tensor input, tuple of ints indices")
+            raise no_overload(name, (input, indices_or_sections), {}, *forms)
         if isinstance(indices_or_sections, int) and (indices_or_sections <= 0 or input.shape[d] % indices_or_sections):
             raise RuntimeError(
                 f"torch.{name} attempted to split along dimension {d}, but the size of the dimension {input.shape[d]} is not "
