@@ -3,6 +3,7 @@
 import pytest
 
 from tests.programs import Table, programs, same
+from tests.test_random_programs import Program
 
 
 def _facts(*tensors):
@@ -146,6 +147,20 @@ def histories_of_views_in_place(torch):
             lambda x: x.squeeze_((0, 1)), lambda x: x.unsqueeze_(0), lambda x: x.as_strided_((1,), (1,)),
         )
     ]  # fmt: skip
+
+
+@FOUND
+def copies_over_what_became_a_view_of_itself(torch):
+    found = []
+    for become in ("squeeze_", "t_", "unsqueeze_"):
+        for value in (torch.tensor(-1), torch.tensor(3.0), torch.ones(1, requires_grad=True)):
+            leaf = _leaf(torch, 1)
+            x = leaf * 2
+            getattr(x, become)(*([0] if become == "unsqueeze_" else []))
+            x.copy_(value.reshape(x.shape))
+            x.sum().backward()
+            found += [leaf.grad, value.grad, *_facts(x)]
+    return found
 
 
 @FOUND
@@ -870,3 +885,13 @@ EXPANDED = {
 @pytest.mark.parametrize("write", EXPANDED.values(), ids=list(EXPANDED))
 def test_writes_to_expanded_tensors_are_refused_where_torch_refuses_them(write) -> None:
     same(lambda torch: write(torch, torch.ones(3, 1).expand(3, 2)).tolist())
+
+
+@pytest.mark.parametrize("way", ["host", "recorded", "compiled"])
+@pytest.mark.parametrize("shape", ["(2, 0)", "(0, 2)", "(0,)"])
+def test_nothing_as_another_dtype(way: str, shape: str) -> None:
+    lines = [f"t0 = torch.zeros({shape})", "t1 = t0.swapaxes(-1, 0)"]
+    lines += [f"t{k} = t{k % 2}.view(torch.{d})" for k, d in enumerate(("uint8", "int16", "complex64", "float64", "int32"), 2)]
+    lines += [f"t7 = torch.zeros({shape}, dtype=torch.complex64)", "t8 = t7.view(torch.float32)", "t9 = t7.view(torch.int16)"]
+    for k in range(2, len(lines)):  # each by itself: some are refused
+        assert Program([*lines[:2], *([lines[7]] if k > 7 else []), lines[k]], way).difference() is None

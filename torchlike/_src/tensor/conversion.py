@@ -266,7 +266,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
             _cannot_expand(have.shape, given.shape)
     if given.place is not have.place:
         src = _put_on(src, have.place)
-    if self._chain is None and self._requires_grad and local.recorder.grad:
+    if self._base_tensor is None and self._requires_grad and local.recorder.grad:
         return write_result(self, record(_COPY_OVER, (self, src, have.shape, self.dtype)))
     return write_result(self, record(_COPY, (src, have.shape, self.dtype)))
 

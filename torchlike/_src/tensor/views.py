@@ -436,14 +436,14 @@ def _bitcast(x: Array, dtype: Any) -> Array:
     if old.kind == "c" or new.kind == "c":
         part = np.dtype(np.float32 if (old if old.kind == "c" else new).itemsize == 8 else np.float64)
         if old.kind == "c":
-            x = jnp.reshape(jnp.stack((jnp.real(x), jnp.imag(x)), -1), (*x.shape[:-1], -1))
+            x = jnp.reshape(jnp.stack((jnp.real(x), jnp.imag(x)), -1), (*x.shape[:-1], 2 * x.shape[-1]))
             return x if new == part else _bitcast(x, new)
         x = x if old == part else _bitcast(x, part)
         return jax.lax.complex(x[..., ::2], x[..., 1::2])
     target = np.dtype(np.uint8) if new == np.bool_ else new
     if old.itemsize > target.itemsize:
         out = jax.lax.bitcast_convert_type(x, target)
-        out = jnp.reshape(out, (*x.shape[:-1], -1))
+        out = jnp.reshape(out, (*x.shape[:-1], out.shape[-2] * out.shape[-1]))
     elif old.itemsize < target.itemsize:
         ratio = target.itemsize // old.itemsize
         out = jax.lax.bitcast_convert_type(jnp.reshape(x, (*x.shape[:-1], x.shape[-1] // ratio, ratio)), target)
