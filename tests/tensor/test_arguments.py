@@ -172,10 +172,28 @@ def test_where_torch_lists_overloads_the_argument_is_named(line: str) -> None:
 
 @pytest.mark.parametrize("line", [
     "x.split(n)", "torch.split(x, n, 1)", "x.chunk(n)", "x.tensor_split(n)", "x.hsplit(torch.tensor(3))", "x.vsplit(n)",
-    "x.repeat_interleave(n)", "torch.eye(n)", "x.tensor_split(torch.tensor([1]))",
+    "x.repeat_interleave(n)", "torch.eye(n)", "x.tensor_split(torch.tensor([1]))", "x.sum(n - 1)", "torch.roll(x, n)",
+    "torch.cumsum(x, n - 1)", "x.softmax(n - 1)", "torch.triu(x, n)", "x.mean(n - 1, keepdim=True)",
 ])  # fmt: skip
 def test_a_tensor_of_one_integer_is_an_int(line: str) -> None:
     same(lambda torch: eval(line, {"torch": torch, "x": torch.arange(6.0).view(2, 3), "n": torch.tensor(2)}))
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("line", [
+    "x.sum(dim=i)", "x.mean(i, True)", "x.cumsum(i)", "x.softmax(np.int32(0))", "torch.triu(x, i)", "torch.roll(x, i)",
+    "torch.flip(x, [i])", "x.var(i)", "torch.nn.functional.layer_norm(x, [np.int64(3)])", "torch.nn.functional.normalize(x, dim=i)",
+    "torch.nn.functional.conv2d(x[None, None], x[None, None, :1, :1], stride=i)", "torch.nn.functional.pad(x, (i, 1))",
+    "torch.nn.functional.cross_entropy(x, torch.tensor([0, 1]), ignore_index=np.int64(-100), label_smoothing=np.float32(0.5))",
+    "torch.nn.functional.layer_norm(x, (3,), eps=np.float64(1e-5))", "torch.nn.functional.max_pool1d(x, i)", "x.topk(i)",
+])  # fmt: skip
+def test_numpy_numbers_are_numbers(line: str, grad: bool) -> None:
+    def program(torch):
+        x = torch.arange(6.0).view(2, 3).requires_grad_(grad)
+        result = eval(line, {"torch": torch, "x": x, "np": np, "i": np.int64(1)})
+        return [r.detach() if isinstance(r, torch.Tensor) else r for r in (result if isinstance(result, tuple) else (result,))]
+
+    same(program)
 
 
 @pytest.mark.parametrize("line", [

@@ -203,11 +203,23 @@ def record(kernel: Kernel, args: Sequence[Any]) -> Any:
         if rec.values is values:
             rec.rollback(node, size, count)
         if error.__class__ is TypeError:  # an argument that no key can hold, perhaps
+            numbers = _tensors_as_ints(kernel, args)
+            if numbers is not None:
+                return record(kernel, numbers)
             _check_kinds(kernel, args)
         raise
     finally:
         rec.busy = False
     return answer(kernel, args)
+
+
+def _tensors_as_ints(kernel: Kernel, args: Sequence[Any]) -> list[Any] | None:
+    """The arguments with tensors of one integer read where the op takes no tensor; None if there are none."""
+    found = [
+        int(a) if code == STATIC and isinstance(a, Tensor) and a._aval().size == 1 and a._aval().dtype.kind in "iu" else a
+        for a, code in zip(args, kernel.codes, strict=True)
+    ]
+    return found if any(a is not b for a, b in zip(found, args, strict=True)) else None
 
 
 def _read_anew(args: Sequence[Any], grad: bool) -> list[Any]:
@@ -503,7 +515,7 @@ def _static(a: Any) -> Any:
         return a.np
     if isinstance(a, (list, tuple)):
         return tuple([_static(i) for i in a])
-    return a
+    return a.item() if isinstance(a, np.generic) else a
 
 
 def _concrete(a: Any) -> Any:
