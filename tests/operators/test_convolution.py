@@ -7,6 +7,9 @@ import torch.nn.functional as F
 from tests.operators.pure_nn import compare, rand, same_error
 from torchlike._src.operators import convolution as ours
 
+#: torch says it once a process, at whichever of these comes first.
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+
 CONV2D = [
     ((2, 3, 8, 8), (4, 3, 3, 3), {}),
     ((2, 3, 8, 9), (4, 3, 3, 3), {"padding": 1}),
@@ -36,7 +39,6 @@ CONV2D = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize(("x", "w", "options"), CONV2D, ids=str)
 def test_conv2d(x, w, options):
     compare(ours.conv2d, F.conv2d, rand(*x), rand(*w), rand(w[0]), scale=3, **options)
