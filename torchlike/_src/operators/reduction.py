@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators import registry
-from torchlike._src.operators.precision import quotient
+from torchlike._src.operators.precision import averaged
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
 from torchlike._src.operators.registry import EXACT, LINEAR, Array, Out, composite, op, ops
 from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, refuse
@@ -93,9 +93,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.dty
     dtype = _mean_dtype(np.dtype(input.dtype), dtype)
     axes = normalize_dims(dim, input.ndim)
     wide = np.dtype(np.float32) if dtype in _HALVES else dtype
-    total = jnp.sum(input, axes, dtype=wide, keepdims=keepdim)
-    count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
-    return quotient(total, np.asarray(count, wide)).astype(dtype)
+    return averaged(input.astype(wide), axes, keepdims=keepdim).astype(dtype)
 
 
 @op("nanmean", out=True, grad_name="DivBackward0")
