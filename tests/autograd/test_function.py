@@ -1,5 +1,7 @@
 """autograd.Function: contexts, saved tensors, in-place, several outputs, double backward, errors."""
 
+import pytest
+
 from tests.programs import Table, programs, same
 
 FUNCTIONS = Table()
@@ -702,3 +704,44 @@ def a_function_inside_a_function(torch):
 @programs(FUNCTIONS)
 def test_functions(program):
     same(program, strides=False)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda t: t, lambda t: t[0], lambda t: t.mT, lambda t: t.detach()], ids=["whole", "row", "turned", "detached"]
+)
+@pytest.mark.parametrize("needs", [True, False])
+def test_a_function_in_place_writes_once_more(make, needs) -> None:
+    def program(torch):
+        class F(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                x.mul_(2)
+                ctx.mark_dirty(x)
+                ctx.save_for_backward(x)
+                return x
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * ctx.saved_tensors[0]
+
+        seen = []
+        x = torch.tensor([[1.0, 1.5, 1.0], [0.5, 2.0, 0.5]], requires_grad=needs)
+        base = x * x
+        given = make(base)
+        if given.requires_grad:
+            given.register_hook(lambda g: seen.append(g.tolist()))
+        made = F.apply(given)
+        names = [t.grad_fn and t.grad_fn.name() for t in (base, made)]
+        if needs:
+            base.sum().backward(retain_graph=True)
+        grad = x.grad
+        made.add_(1)
+        refused = ""
+        if needs:
+            try:
+                base.sum().backward()
+            except RuntimeError as error:
+                refused = str(error)
+        return base._version, made is given, names, seen, grad, refused
+
+    same(program)

@@ -1,5 +1,7 @@
 """Hooks on tensors, nodes and leaves: when they run, in which order, what they may change."""
 
+import pytest
+
 from tests.programs import Table, programs, same
 
 HOOKS = Table()
@@ -345,3 +347,29 @@ def backward_inside_a_hook(torch):
 @programs(HOOKS)
 def test_hooks(program):
     same(program, strides=False)
+
+
+WATCH = {
+    "hook": lambda view, seen: view.register_hook(lambda g: seen.append(g.tolist())),
+    "hook of the node": lambda view, seen: view.grad_fn.register_hook(lambda gi, go: seen.append(gi[0].tolist())),
+    "hook before the node": lambda view, seen: view.grad_fn.register_prehook(lambda go: seen.append(go[0].tolist())),
+    "retained": lambda view, seen: view.retain_grad(),
+}
+
+
+@pytest.mark.parametrize("watch", WATCH.values(), ids=list(WATCH))
+@pytest.mark.parametrize("summed", ["view", "base"])
+@pytest.mark.parametrize("used", [False, True])
+def test_what_watches_a_view_has_no_part_in_a_write_to_it(watch, summed, used) -> None:
+    def program(torch):
+        seen = []
+        x = torch.tensor([[1.0, 1.5, 1.0], [0.5, 2.0, 0.5]], requires_grad=True)
+        base = x * x
+        view = base[0]
+        watch(view, seen)
+        before = view.sum() if used else 0
+        view.mul_(3).mul_(view.detach().clone())
+        ((view if summed == "view" else base) * torch.tensor([1.0, 2.0, 3.0])).sum().add(before).backward()
+        return seen, x.grad, view.grad
+
+    same(program)

@@ -1,5 +1,7 @@
 """Writing in place under autograd: histories of bases and views, refusals, versions, and who notices."""
 
+import pytest
+
 from tests.programs import Table, programs, same
 
 WRITES = Table()
@@ -804,3 +806,44 @@ def out_by_cat(torch):
 @programs(OUTS)
 def test_out(program):
     same(program, warned=True)
+
+
+#: Between the write that saves its result in a view and the one that spoils it.
+USES = {
+    "nothing": lambda view, base: None,
+    "a view of it": lambda view, base: view.unsqueeze(0),
+    "an op": lambda view, base: view * 2,
+    "an op whose result is dropped": lambda view, base: (view * 2, None)[1],
+    "its grad_fn": lambda view, base: view.grad_fn,
+    "its base": lambda view, base: base + 1,
+    "another view of its base": lambda view, base: base.view_as(base) * 2,
+}
+VIEWS = {"turned": lambda t: t.mT, "row": lambda t: t[0], "part of a row": lambda t: t[0][1:], "flat": lambda t: t.view(-1)}
+ENDS = {
+    "base written, view summed": lambda view, base: (base.add_(1), view.sum()),
+    "base written, base summed": lambda view, base: (base.add_(1), base.sum()),
+    "view written, view summed": lambda view, base: (view.add_(1), view.sum()),
+    "view written, base summed": lambda view, base: (view.add_(1), base.sum()),
+    "view summed first": lambda view, base: (view.sum(), base.add_(1))[::-1],
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=list(USES))
+@pytest.mark.parametrize("make", VIEWS.values(), ids=list(VIEWS))
+def test_who_is_named_when_a_result_in_a_view_was_written_to(make, use) -> None:
+    def program(torch):
+        said = []
+        for write in ("tanh_", "exp_", "relu_"):
+            for end in ENDS.values():
+                base = torch.tensor([[1.0, -1.5, 2.0], [0.5, 2.0, -0.5]], requires_grad=True) * 1
+                view = make(base)
+                getattr(view, write)()
+                used = use(view, base)
+                _, total = end(view, base)
+                with pytest.raises(RuntimeError) as refused:
+                    total.backward()
+                said.append(str(refused.value))
+                del used
+        return said
+
+    same(program)

@@ -89,7 +89,12 @@ class FunctionCtx:
 
     def _freeze(self, node: "FunctionNode", outputs: Sequence[Any]) -> None:
         """At the end of forward: what was to be saved is saved."""
-        numbers = {id(o): k for k, o in enumerate(outputs) if isinstance(o, Tensor) and o._node is node}
+        dirty = {id(t) for t in self._dirty}
+        numbers = {
+            id(o): k
+            for k, o in enumerate(outputs)
+            if isinstance(o, Tensor) and (o._node is node or (id(o) in dirty and o._requires_grad))
+        }
         kept, versions = [], []
         for i, t in enumerate(self._to_save):
             if t is None:
@@ -357,7 +362,11 @@ def _outputs(ctx: FunctionCtx, node: FunctionNode | None, outs: list[Any], args:
             o = o.detach() if plain and id(o) in fixed else _seen_through(o)
         if node is not None and not plain:
             _refuse_sparse(node.function, (o,))
+            if id(o) in dirty and o._base_tensor is not None and o is args[0] and node.wanted[0]:
+                node.pass_by()
             _give_history(o, node, k, id(o) in dirty)
+        if id(o) in dirty and (node is None or plain or o._base_tensor is None):  # else it was written
+            o._counter().version += 1
         made.append(o)
     if node is not None:
         node.like = [(o.shape, o.dtype, o.device) if isinstance(o, Tensor) else None for o in made]

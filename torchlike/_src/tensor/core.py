@@ -157,11 +157,11 @@ class Tensor:
                 if self._retains:
                     move_retained(self, node, number)
                 self._node, self._number, self._requires_grad, self._leaf = node, number, True, None
+            self._counter().version += 1
         else:
             from torchlike._src.tensor import views
 
             views.write(self, value, node, number, requires_grad)
-        self._counter().version += 1
 
     def _assign(self, result: "Tensor") -> None:
         """Take over the value of ``result``, unseen by autograd."""

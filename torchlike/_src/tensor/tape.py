@@ -50,10 +50,24 @@ class Result(weakref.ref):
     __slots__ = ("kind", "number")  # set where the node's place in the trie does not tell
 
 
+class ViewResult(Result):
+    """One that was put into a view; torch's messages name the node through which the view shows it, while that lives."""
+
+    __slots__ = ("shown_by",)
+
+    def __init__(self, result: Any) -> None:
+        node = result.grad_fn
+        node.shows = True
+        self.shown_by = weakref.ref(node)
+
+
 _DETACHED = (
     "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use "
     "out-of-place `.detach()` instead"
 )
+
+
+_OF_ITS_TENSOR = {"hooks", "pre_hooks", "post_hooks", "retained", "metadata"}
 
 
 class GradNode:
@@ -77,6 +91,7 @@ class GradNode:
     region: Any = None  # where it is computed anew before its backward
     without = 0  # the inputs, as a mask, that no gradient depends on, whatever is seen in the jaxpr of the backward
     paths: Any = None  # of a backward: what each gradient depends on, as a mask of its inputs
+    shows = False  # a result saved in a view
     packed: Any = None  # what hooks keep instead of what was saved
     duals: Any = None  # for each tensor that the op read, its tangents in forward mode
 
@@ -106,7 +121,8 @@ class GradNode:
     def save_result(self, result: Any) -> None:
         """The op's own result is saved too; weakly, since the result holds this node."""
         counter = result._counter()
-        self.saved = [*(self.saved or ()), (Result(result), counter, counter.version)]
+        holder = Result(result) if result._chain is None else ViewResult(result)
+        self.saved = [*(self.saved or ()), (holder, counter, counter.version)]
 
     def check_saved(self) -> None:
         """Notice writes to what was saved.
@@ -115,13 +131,15 @@ class GradNode:
             RuntimeError: in torch's words.
         """
         for holder, counter, version in self.saved or ():
-            own = holder.__class__ is Result
+            own = isinstance(holder, Result)
             if not own and holder._detached > self.order and holder._node is None:
                 raise RuntimeError(_DETACHED)
             if counter.version != version:
                 kind, number = self._result(holder) if own else (holder._aval(), holder._number)
                 made = f" [{devices.type_name(kind)} {list(kind.shape)}]"
                 node = self if own else holder.grad_fn
+                if isinstance(holder, ViewResult):
+                    node = holder.shown_by() or self
                 origin = f", which is output {number} of {plain_name(node)}," if node is not None else ""
                 hint = (
                     "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
@@ -141,9 +159,18 @@ class GradNode:
             return holder.kind, holder.number
         call = self.trie.call
         numbers = [k for k, needs in call.kernel.saves_results if needs < 0 or call.template[needs] is ARRAY]
-        own = [h for h, _, _ in self.saved if h.__class__ is Result]
+        own = [h for h, _, _ in self.saved if isinstance(h, Result)]
         number = numbers[own.index(holder) % len(numbers)]  # in place, the result is saved once more, as what was written to
         return self.trie.outs[number], number
+
+    def pass_by(self) -> None:
+        """Let the first gradient, which is of a view that the op writes to, go to the view's base at once, as in torch: the
+        ``grad_fn`` that the view had, its hooks and what it retains have no part in it."""
+        had, number = self.edges[0]
+        made = had.__class__.__new__(had.__class__)
+        made.__dict__.update({k: v for k, v in had.__dict__.items() if k not in _OF_ITS_TENSOR})
+        made.order, self.order = self.order, next(order)
+        self.edges[0] = made, number
 
     def release(self) -> None:
         """Let go of everything kept for backward."""

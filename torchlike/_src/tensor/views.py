@@ -723,6 +723,7 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
             np.copyto(array, dispatch._new(value)._array("a write to memory shared with NumPy"))
             storage.writes += 1
             view._seen = -1
+            view._counter().version += 1
             return
     new = dispatch._new(value)
     if requires_grad:
@@ -769,6 +770,9 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
             move_retained(owner, made._node, made._number)
         owner._node, owner._number, owner._requires_grad, owner._leaf = made._node, made._number, True, None
     view._seen = -1
+    view._counter().version += 1
+    if made._requires_grad and view._node is not None and (view._retains or view._node.shows):
+        refresh(view)  # its old node is done with, and may go
 
 
 def _continued(level: Tensor, base: Tensor | None) -> Tensor:
