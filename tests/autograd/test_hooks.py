@@ -369,6 +369,8 @@ def test_what_watches_a_view_has_no_part_in_a_write_to_it(watch, summed, used) -
         watch(view, seen)
         before = view.sum() if used else 0
         view.mul_(3).mul_(view.detach().clone())
+        view[1:].mul_(2)
+        view[0] = 5
         ((view if summed == "view" else base) * torch.tensor([1.0, 2.0, 3.0])).sum().add(before).backward()
         return seen, x.grad, view.grad
 

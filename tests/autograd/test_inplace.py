@@ -824,6 +824,10 @@ ENDS = {
     "base written, base summed": lambda view, base: (base.add_(1), base.sum()),
     "view written, view summed": lambda view, base: (view.add_(1), view.sum()),
     "view written, base summed": lambda view, base: (view.add_(1), base.sum()),
+    "view set to zero": lambda view, base: (view.zero_(), view.sum()),
+    "part of the view written": lambda view, base: (view[0].mul_(2), view.sum()),
+    "part of the view filled": lambda view, base: (view.__setitem__(0, 1), view.sum()),
+    "view filled by a mask": lambda view, base: (view.__setitem__(view > 0, 1), view.sum()),
     "view summed first": lambda view, base: (view.sum(), base.add_(1))[::-1],
 }
 

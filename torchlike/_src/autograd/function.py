@@ -363,7 +363,7 @@ def _outputs(ctx: FunctionCtx, node: FunctionNode | None, outs: list[Any], args:
         if node is not None and not plain:
             _refuse_sparse(node.function, (o,))
             if id(o) in dirty and o._base_tensor is not None and o is args[0] and node.wanted[0]:
-                node.pass_by()
+                node.pass_by(o, node.edges[0][0])
             _give_history(o, node, k, id(o) in dirty)
         if id(o) in dirty and (node is None or plain or o._base_tensor is None):  # else it was written
             o._counter().version += 1

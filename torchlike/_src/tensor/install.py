@@ -304,8 +304,8 @@ def _compute_and_write(
     node = result._node
     if node is not None and kernel.saves and node.trie is not None:
         node.saved = saved(saved_places(kernel, args, written=0), args)
-    if node is not None and self._chain is not None and node.edges[0][0] is self._node:
-        node.pass_by()
+    if node is not None and self._chain is not None:
+        node.pass_by(self, self._node)
     result = fit_dtype(result, have.dtype)
     if not kernel.differentiable and local.recorder.grad and any(isinstance(a, Tensor) and a._requires_grad for a in args):
         form = int(isinstance(args[-1], Tensor) and len(args) > 1)

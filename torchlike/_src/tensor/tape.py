@@ -56,9 +56,7 @@ class ViewResult(Result):
     __slots__ = ("shown_by",)
 
     def __init__(self, result: Any) -> None:
-        node = result.grad_fn
-        node.shows = True
-        self.shown_by = weakref.ref(node)
+        self.shown_by = weakref.ref(result.grad_fn)
 
 
 _DETACHED = (
@@ -91,7 +89,6 @@ class GradNode:
     region: Any = None  # where it is computed anew before its backward
     without = 0  # the inputs, as a mask, that no gradient depends on, whatever is seen in the jaxpr of the backward
     paths: Any = None  # of a backward: what each gradient depends on, as a mask of its inputs
-    shows = False  # a result saved in a view
     packed: Any = None  # what hooks keep instead of what was saved
     duals: Any = None  # for each tensor that the op read, its tangents in forward mode
 
@@ -163,14 +160,25 @@ class GradNode:
         number = numbers[own.index(holder) % len(numbers)]  # in place, the result is saved once more, as what was written to
         return self.trie.outs[number], number
 
-    def pass_by(self) -> None:
-        """Let the first gradient, which is of a view that the op writes to, go to the view's base at once, as in torch: the
-        ``grad_fn`` that the view had, its hooks and what it retains have no part in it."""
-        had, number = self.edges[0]
-        made = had.__class__.__new__(had.__class__)
-        made.__dict__.update({k: v for k, v in had.__dict__.items() if k not in _OF_ITS_TENSOR})
-        made.order, self.order = self.order, next(order)
-        self.edges[0] = made, number
+    def pass_by(self, view: Any, had: Any) -> None:
+        """If the first gradient is of a view that the op writes to, let it go to the view's base at once, as in torch: the
+        ``grad_fn`` that the view ``had``, those of the views between, their hooks and what they retain have no part in it."""
+        if view._base_tensor is None or had is None or self.edges[0][0] is not had:
+            return
+        end, node = view._base_tensor._node, self
+        made: list[GradNode] = []
+        for _ in view._chain:
+            first, number = node.edges[0]
+            if first is end or number < 0:
+                break
+            own = first.__class__.__new__(first.__class__)
+            own.__dict__.update({k: v for k, v in first.__dict__.items() if k not in _OF_ITS_TENSOR})
+            own.edges = list(first.edges)
+            node.edges[0] = own, number
+            made.append(own)
+            node = own
+        for node in (*reversed(made), self):
+            node.order = next(order)
 
     def release(self) -> None:
         """Let go of everything kept for backward."""

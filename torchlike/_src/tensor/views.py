@@ -727,6 +727,8 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
             return
     new = dispatch._new(value)
     if requires_grad:
+        if node is not None:
+            node.pass_by(view, view._node)
         new._node, new._number, new._requires_grad = node, number, True
     owner = view if base is None else base  # whose history the write becomes
     levels = [whole(storage)]
@@ -771,8 +773,11 @@ def write(view: Tensor, value: Value, node: Any, number: int, requires_grad: boo
         owner._node, owner._number, owner._requires_grad, owner._leaf = made._node, made._number, True, None
     view._seen = -1
     view._counter().version += 1
-    if made._requires_grad and view._node is not None and (view._retains or view._node.shows):
-        refresh(view)  # its old node is done with, and may go
+    if made._requires_grad and view._node is not None:
+        if view._retains:
+            refresh(view)
+        else:
+            view._node = made._node  # until it is read anew; what it had is done with, and may go
 
 
 def _continued(level: Tensor, base: Tensor | None) -> Tensor:
