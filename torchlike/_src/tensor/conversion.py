@@ -251,7 +251,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         return fill_(self, src)
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {class_name(src)}")
-    self._check_write("copy_", (src,))
+    self._check_write("copy_", (src,) if self._aval().inexact else ())
     itself = src is self or (src._storage is self._storage and _same_view(src, self))
     if not itself:
         self._check_overlap((src,), resolved=False)

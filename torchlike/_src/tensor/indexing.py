@@ -85,6 +85,8 @@ def parse(self: Tensor, key: Any) -> Parsed:
                 else "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
                 "0-dim tensor to a number"
             )
+        if n == 0 and isinstance(key, slice):
+            raise IndexError("slice() cannot be applied to a 0-dim tensor.")
         raise IndexError(f"too many indices for tensor of dimension {n}")
     out = Parsed()
     spec, starts = out.spec, out.starts
@@ -262,7 +264,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         else:
             view._check_overlap()
             conversion.fill_(view, value)
-            if view is self and self._node is not None and local.recorder.grad:
+            if view is self and self._chain is None and self._node is not None and local.recorder.grad:
                 # In torch the number becomes a tensor first, which is copied if it has the very shape.
                 self._node.__class__ = node_class("FillBackward3" if self.ndim else "CopyBackwards")
         return
