@@ -64,7 +64,7 @@ _DETACHED = (
     "out-of-place `.detach()` instead"
 )
 
-
+#: What of a node is there for the tensor whose ``grad_fn`` it is.
 _OF_ITS_TENSOR = {"hooks", "pre_hooks", "post_hooks", "retained", "metadata"}
 
 
