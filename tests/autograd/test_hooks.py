@@ -375,3 +375,29 @@ def test_what_watches_a_view_has_no_part_in_a_write_to_it(watch, summed, used) -
         return seen, x.grad, view.grad
 
     same(program)
+
+
+SEVERAL = {
+    "unbind": lambda t: t.unbind(0), "split": lambda t: t.split(1), "chunk": lambda t: t.chunk(3), "tensor_split": lambda t: t.tensor_split(3),
+    "hsplit": lambda t: t.hsplit(3), "of a view": lambda t: t[1:].unbind(0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", SEVERAL.values(), ids=list(SEVERAL))
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("grad", [False, True])
+def test_one_node_of_several_views_is_reached_by_all(part, which, grad) -> None:
+    def program(torch):
+        x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        parts = part(x * 1)
+        for p in parts[:2]:
+            p.retain_grad()
+        (parts[1] - parts[0]).sum().backward(retain_graph=True)
+        total = (parts[0] * 3).sum() + parts[0].sum()
+        if grad:
+            found = torch.autograd.grad(total, [parts[which]], allow_unused=True)
+        else:
+            found = total.backward(inputs=[parts[which]])
+        return found, [p.grad for p in parts[:2]], x.grad
+
+    same(program)

@@ -222,6 +222,7 @@ def _outputs(node: GradNode) -> int:
 def _ancestors_of(roots: Sequence[Tensor], inputs: Sequence[Tensor], accumulate: bool) -> set[GradNode]:
     """The nodes between the roots and the inputs; only these need to run, the last of them only if ``accumulate``."""
     targets = {id(t.grad_fn) if t.grad_fn is not None else id(t) for t in inputs}
+    ones = {id(t.grad_fn.one) for t in inputs if t.grad_fn is not None and t.grad_fn.one is not None}
     reaches: dict[GradNode, bool] = {}
     stack: list[tuple[GradNode, bool]] = [(r.grad_fn, False) for r in roots if r.grad_fn is not None]
 
@@ -231,7 +232,7 @@ def _ancestors_of(roots: Sequence[Tensor], inputs: Sequence[Tensor], accumulate:
     while stack:
         node, expanded = stack.pop()
         if expanded:
-            reaches[node] = id(node) in targets or goes_on(node)
+            reaches[node] = id(node) in targets or id(node.one) in ones or goes_on(node)
             continue
         if node in reaches:
             continue

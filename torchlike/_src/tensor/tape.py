@@ -89,6 +89,7 @@ class GradNode:
     region: Any = None  # where it is computed anew before its backward
     without = 0  # the inputs, as a mask, that no gradient depends on, whatever is seen in the jaxpr of the backward
     paths: Any = None  # of a backward: what each gradient depends on, as a mask of its inputs
+    one: Any = None  # what the nodes of views that one function returned have in common: torch has one node for all
     packed: Any = None  # what hooks keep instead of what was saved
     duals: Any = None  # for each tensor that the op read, its tangents in forward mode
 

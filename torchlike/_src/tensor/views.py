@@ -527,8 +527,11 @@ def require_nothing(view: Tensor) -> None:
 
 def several(views: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Views that one function returned together: torch forbids to write to them with history."""
+    one = object()
     for number, v in enumerate(views):
         v._output = number
+        if v._node is not None:
+            v._node.one = one
         if local.recorder.grad:  # else that is why
             v._made = "multi"
     return tuple(views)
