@@ -874,32 +874,6 @@ def test_conjugates_overlap_with_nothing_but_copies(write, where: str) -> None:
     same(program)
 
 
-@pytest.mark.parametrize("view", [False, True])
-@pytest.mark.parametrize("key", [..., (), slice(None)], ids=str)
-@pytest.mark.parametrize("shape", [(2,), ()], ids=str)
-def test_who_made_what_was_filled(view, key, shape) -> None:
-    def program(torch):
-        base = torch.ones(shape, requires_grad=True) * 1
-        given = base.view_as(base) if view else base
-        given[key] = 5
-        return [(t.grad_fn.name(), t._version, t) for t in (base, given)]
-
-    same(program)
-
-
-@pytest.mark.parametrize("make", [lambda t: t[0], lambda t: t.as_strided((2,), (0,))], ids=["row", "expanded"])
-@pytest.mark.parametrize("dtype", ["int32", "float32"])
-def test_copying_into_a_view_made_without_grad(make, dtype) -> None:
-    def program(torch):
-        whole = torch.zeros(2, 2, dtype=getattr(torch, dtype))
-        with torch.no_grad():
-            view = make(whole)
-        view.copy_(torch.ones(2, requires_grad=True))
-        return whole, view.requires_grad
-
-    same(program)
-
-
 EXPANDED = {
     "fill_": lambda torch, t: t.fill_(1), "fill_ by a tensor": lambda torch, t: t.fill_(torch.tensor(1.0)),
     "zero_": lambda torch, t: t.zero_(), "assignment": lambda torch, t: t.__setitem__(slice(0, 2), 1),

@@ -362,10 +362,10 @@ def _outputs(ctx: FunctionCtx, node: FunctionNode | None, outs: list[Any], args:
             o = o.detach() if plain and id(o) in fixed else _seen_through(o)
         if node is not None and not plain:
             _refuse_sparse(node.function, (o,))
-            if id(o) in dirty and o._base_tensor is not None and o is args[0] and node.wanted[0]:
+            if id(o) in dirty and o is args[0] and node.wanted[0]:
                 node.pass_by(o, node.edges[0][0])
             _give_history(o, node, k, id(o) in dirty)
-        if id(o) in dirty and (node is None or plain or o._base_tensor is None):  # else it was written
+        if id(o) in dirty and (node is None or plain or o._base_tensor is None):  # else `views.write` has counted it
             o._counter().version += 1
         made.append(o)
     if node is not None:
