@@ -212,6 +212,8 @@ def step(
     modified = "modified by an inplace operation"
     if theirs.twice and expected and modified in expected[1] and (got is None or modified in got[1]):
         return None  # what a backward that has a gradient saved is not watched: its values stay as they were
+    if expected and "backward(" in line and "Tensor must have a last dimension with stride 1" in expected[1] and got is None:
+        return None  # torch saw an expanded gradient: here they are tensors of their own, see docs/porting.md
     if expected != got and not (theirs.folds and expected and got and _written(expected) == _written(got)):
         return f"expected {expected}, got {got}"
     if expected and "backward(" in line:

@@ -344,6 +344,22 @@ def backward_inside_a_hook(torch):
     return x.grad, w.grad
 
 
+@HOOKS
+def of_a_result_without_a_gradient(torch):
+    seen = []
+    var, mean = torch.var_mean(torch.tensor([[1.0, 2.0], [4.0, 3.0]], requires_grad=True), 0)
+    mean.register_hook(lambda g: seen.append(g))
+    var.sum().backward()
+    return seen
+
+
+@HOOKS
+def of_a_result_without_a_gradient_that_gives_one(torch):
+    var, mean = torch.var_mean(torch.tensor([[1.0, 2.0], [4.0, 3.0]], requires_grad=True), 0)
+    mean.register_hook(lambda g: torch.ones(2))
+    var.sum().backward()
+
+
 @programs(HOOKS)
 def test_hooks(program):
     same(program, strides=False)

@@ -58,6 +58,23 @@ def test_a_complex_number_overlaps_with_its_real_part() -> None:
     same(program)
 
 
+FIRST = {
+    "lerp_ of another dtype": lambda torch, x, c: torch.view_as_real(c).lerp_(c, 0.5),
+    "lerp_ of another size": lambda torch, x, c: torch.view_as_real(c).lerp_(torch.view_as_real(c)[:, :1].expand(3, 2), 0.5),
+    "neg_ of bools": lambda torch, x, c: x.bool().expand(2, 3).neg_(),
+    "addcdiv_ of integers": lambda torch, x, c: x.int().expand(2, 3).addcdiv_(x.int(), x.int()),
+    "sign_ of complex numbers": lambda torch, x, c: c.expand(2, 3).sign_(),
+    "abs_ of complex numbers": lambda torch, x, c: c.expand(2, 3).abs_(),
+    "floor_": lambda torch, x, c: x.expand(2, 3).floor_(),
+    "erfinv_ of complex numbers": lambda torch, x, c: c.expand(2, 3).erfinv_(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("write", FIRST.values(), ids=list(FIRST))
+def test_arguments_that_an_op_refuses_come_before_memory_and_shapes_and_kernels_after(write) -> None:
+    same(lambda torch: write(torch, torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1 + 2j, 2 - 1j, 1j])))
+
+
 TWICE = {
     "expand": lambda b: b.expand(2, 4),
     "unfold": lambda b: b.unfold(0, 3, 1),

@@ -115,7 +115,8 @@ def linear_cross_entropy(
     dtype = input.dtype
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     if options is not None and fits and dtype in (torch.float16, torch.bfloat16):
-        input, linear_weight, bias, weight = (t if t is None else t.float() for t in (input, linear_weight, bias, weight))
+        input, linear_weight = input.float(), linear_weight.float()
+        bias, weight = (t if t is None else t.float() for t in (bias, weight))
     logits = ops["nn.functional.linear"](input, linear_weight.reshape(-1, in_features), bias).reshape(shape)
     return ops["nn.functional.cross_entropy"](
         logits,

@@ -454,11 +454,14 @@ def _vjp_kernel(call: Call, mask: int, given: tuple[bool, ...], name: str) -> Ke
 def _run_hooks(node: GradNode, cotangents: list[Any], create_graph: bool) -> list[Any]:
     """A node's hooks on the gradients of its outputs, in torch's order: tensor pre-hooks, retained grads, node pre-hooks."""
     for k, ct in enumerate(cotangents):
-        hooks = (node.hooks or {}).get(k)
+        hooks = list(((node.hooks or {}).get(k) or {}).values())
         if ct is None:
+            for hook in hooks:
+                if hook(None) is not None:
+                    raise RuntimeError("can't replace a None gradient with a non-None value")
             continue
         t = as_tensor(ct, create_graph)
-        for hook in list((hooks or {}).values()):
+        for hook in hooks:
             answer = hook(t)
             if answer is not None:
                 t = _checked(hook, answer, t)

@@ -265,6 +265,7 @@ def hardshrink(input: Array, lambd: Number = 0.5) -> Array:
 
 
 def _check_lambda(input: Any, lambd: Any = 0.5) -> None:
+    require_floating(input, "softshrink_check")
     if _known(lambd) and not 0 <= lambd <= float(jnp.finfo(input.dtype).max):
         raise RuntimeError(
             f"lambda must be in range [0, {float(jnp.finfo(input.dtype).max):g}] for input dtype "
@@ -280,7 +281,6 @@ def softshrink(input: Array, lambd: Number = 0.5) -> Array:
     Raises:
         RuntimeError: if ``lambd`` is negative.
     """
-    require_floating(input, "softshrink_check")
     _check_lambda(input, lambd)
     x = opmath(input)
     bound = _like(lambd, x)
@@ -327,6 +327,7 @@ def prelu(input: Array, weight: Array) -> Array:
         input: shape ``(N, C, *)``.
         weight: one slope, or one for each of the ``C`` channels.
     """
+    require_floating(input, "prelu_cpu")
     if input.dtype != weight.dtype:
         raise RuntimeError(f"prelu: Type promoting not supported. Got {scalar_type(input.dtype)} and {scalar_type(weight.dtype)}")
     if weight.ndim > 1:
@@ -344,6 +345,11 @@ def prelu(input: Array, weight: Array) -> Array:
     return jnp.where(input > 0, input, weight.reshape(shape) * input)
 
 
+def _check_rrelu(input: Any) -> None:
+    if input.dtype.np.name not in ("float32", "float64", "bfloat16"):
+        raise NotImplementedError(f"\"rrelu_with_noise_out_cpu\" not implemented for '{scalar_type(input.dtype.np)}'")
+
+
 @composite("rrelu", method=False)
 def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None) -> Any:
     """`leaky_relu` with a slope drawn from ``[lower, upper)`` for each element, or their mean outside training."""
@@ -351,6 +357,7 @@ def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: 
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return ops["_C._nn.leaky_relu"](input, (lower + upper) / 2)
+    _check_rrelu(input)
     return ops._rrelu(input, ops._device_uniform_like(input.detach(), lower, upper, generator=generator))
 
 
@@ -364,6 +371,7 @@ def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training:
     """`rrelu` in place."""
     if not training:
         return ops["_C._nn.leaky_relu_"](input, (lower + upper) / 2)
+    _check_rrelu(input)
     slope = ops._device_uniform_like(input.detach(), lower, upper, generator=generator)
     return input.mul_(ops.where(input.detach() <= 0, slope, 1))
 

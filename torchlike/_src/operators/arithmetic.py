@@ -62,7 +62,8 @@ def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Array:
     return _combined(jnp.add, input, other, alpha)
 
 
-def _difference_operands(input: Any, other: Any) -> tuple[Any, Any]:
+def check_difference(input: Any, other: Any) -> None:
+    """Raise torch's RuntimeError for a difference with a bool."""
     bools = [(is_array(x) and CATEGORY[np.dtype(x.dtype)] == BOOL) or isinstance(x, bool) for x in (input, other)]
     if all(bools):
         raise RuntimeError(
@@ -74,6 +75,10 @@ def _difference_operands(input: Any, other: Any) -> tuple[Any, Any]:
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
             "use the `~` or `logical_not()` operator instead."
         )
+
+
+def _difference_operands(input: Any, other: Any) -> tuple[Any, Any]:
+    check_difference(input, other)
     input, other = promote((input, other), "common")
     return input, other
 

@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from torchlike._src.operators.nn_checks import c_type, require_floating
+from torchlike._src.operators.nn_checks import c_type
 from torchlike._src.operators.precision import opmath
+from torchlike._src.operators.promotion import COMPLEX, scalar_type
 from torchlike._src.operators.registry import Array, composite, op, ops
+from torchlike._src.operators.support import refuse
 
 
 @functools.partial(jax.custom_jvp)
@@ -40,7 +42,8 @@ def _check(query: Array, key: Array, value: Array, attn_mask: Array | None, is_c
             f"{c_type(query.dtype)} key.dtype: {c_type(key.dtype)} and value.dtype: {c_type(value.dtype)} instead."
         )
     if not jnp.issubdtype(query.dtype, jnp.floating):
-        require_floating(query, "scaled_dot_product_attention")
+        refuse("softmax_lastdim_kernel_impl", query, COMPLEX)
+        raise RuntimeError(f"expected scalar type Float but found {scalar_type(query.dtype)}")
     if attn_mask is not None:
         if is_causal:
             raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")

@@ -14,7 +14,7 @@ from jax.scipy import special as jsp
 
 from torchlike._src.operators.promotion import COMPLEX
 from torchlike._src.operators.registry import Array, op
-from torchlike._src.operators.support import refuse
+from torchlike._src.operators.support import HALF, refuse
 
 #: From here on the asymptotic series' smallest term is below float64's resolution.
 _FAR = 25.0
@@ -23,7 +23,7 @@ _EULER = 0.5772156649015329
 
 def _declare(name: str, doc: str, function: Callable[[Array], Array]) -> None:
     def public(input: Array) -> Array:
-        refuse(f"{name}_cpu", input, COMPLEX)
+        refuse(f"{name}_cpu", input, COMPLEX, HALF)
         return function(input.astype(jnp.float64)).astype(input.dtype)
 
     public.__name__, public.__doc__ = name, doc

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 
 from torchlike._src.operators import convolution_lowering as lowering
 from torchlike._src.operators.nn_checks import c_type, scalar_type, sizes
+from torchlike._src.operators.promotion import BOOL
 from torchlike._src.operators.registry import Array, op
+from torchlike._src.operators.support import refuse
 
 Extent = int | tuple[int, ...]
 
@@ -180,6 +182,7 @@ def _convolution(
             f"Kernel size: ({' x '.join(map(str, window))}). Kernel size can't be greater than actual input size"
         )
     _check_dtypes(input, weight, False)
+    refuse(f"slow_conv{max(n, 2)}d_cpu", input, BOOL)
     _check_window(weight.shape[2:], dilation, x.shape[0], False)
     result = _add_bias(lowering.convolve(x, weight, stride, pads, dilation, groups), bias, n)
     return result if input.ndim == n + 2 else result[0]

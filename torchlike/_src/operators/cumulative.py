@@ -143,6 +143,9 @@ def _product(a: Array, b: Array) -> Array:
 def trapezoid(y: Array, x: Array | None = None, *, dx: float | None = None, dim: int = -1) -> Array:
     """The integral along ``dim`` by the trapezoidal rule, over points ``x`` or steps of ``dx``."""
     axis = normalize_dim(dim, y.ndim)
+    if y.dtype == np.bool_:
+        given = "`y`" if x is None else "`x` or `y`"
+        raise RuntimeError(f"trapezoid: received a bool input for {given}, but bool is not supported")
     if y.shape[axis] == 0:
         return jnp.zeros(y.shape[:axis] + y.shape[axis + 1 :], y.dtype)
     if x is not None:

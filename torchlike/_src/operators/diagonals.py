@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import CATEGORY, FLOAT
+from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type
 from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
 from torchlike._src.operators.support import into, normalize_dim
 
@@ -148,7 +148,9 @@ def _powers(x: Array, count: int, increasing: bool) -> Array:
 @op("_linalg_vander", method=False, grad_name="CumprodBackward0")
 def _linalg_vander(x: Array, N: int | None = None) -> Array:
     """Powers from 0, lowest first, over the last dimension."""
-    x = jnp.atleast_1d(x)
+    x, dtype = jnp.atleast_1d(x), np.dtype(x.dtype)
+    if dtype == np.bool_ or (dtype.itemsize == 2 and CATEGORY[dtype] == FLOAT):
+        raise RuntimeError(f"linalg.vander supports floating point, complex, and integer tensors, but got {scalar_type(dtype)}")
     if N is not None and N <= 1:
         raise RuntimeError("N must be greater than 1.")
     return _powers(x, x.shape[-1] if N is None else N, True)

@@ -3,8 +3,9 @@
 import jax.numpy as jnp
 from jax import lax
 
+from torchlike._src.operators.arithmetic import check_difference
 from torchlike._src.operators.loss import require_broadcast
-from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, scalar_type
+from torchlike._src.operators.nn_checks import is_floating, normalize_dim, scalar_type
 from torchlike._src.operators.norms import vector_norm
 from torchlike._src.operators.precision import opmath, rounded
 from torchlike._src.operators.registry import Array, op
@@ -13,6 +14,7 @@ from torchlike._src.operators.registry import Array, op
 def distance(x1: Array, x2: Array, p: float, eps: float, keepdim: bool = False) -> Array:
     """The ``p``-norm of ``x1 - x2 + eps`` along the last axis."""
     require_broadcast(x1, x2)
+    check_difference(x1, x2)
     difference = x1 - x2 + jnp.asarray(eps, jnp.result_type(x1, x2) if is_floating(x1) else jnp.float32)
     if difference.ndim == 0:
         return jnp.abs(difference)
@@ -37,7 +39,7 @@ def pairwise_distance(x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, k
 def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> Array:
     """``x1 · x2 / (max(|x1|, eps) max(|x2|, eps))`` along ``dim``."""
     require_broadcast(x1, x2)
-    if not (is_floating(x1) or is_complex(x1)):
+    if not is_floating(x1):
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {scalar_type(x1.dtype)}")
     a, b = jnp.broadcast_arrays(opmath(x1), opmath(x2))
     axis = normalize_dim(dim, a.ndim)

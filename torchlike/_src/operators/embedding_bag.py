@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchlike._src.operators.embedding import check_indices, lookup, renorm_in_place, scale_gradient
+from torchlike._src.operators.nn_checks import is_floating
 from torchlike._src.operators.precision import opmath
+from torchlike._src.operators.promotion import scalar_type
 from torchlike._src.operators.registry import Array, composite, op, ops
 from torchlike._src.operators.support import checked
 
@@ -51,6 +53,11 @@ def _embedding_bag(
 ) -> Array:
     """See `embedding_bag`; ``offsets`` is None for bags of equal length, ``padding_idx`` is -1 for none."""
     check_indices(indices, "embedding_bag")
+    if not is_floating(weight):
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, BFloat16, Float, Double; "
+            f"but got torch.{scalar_type(weight.dtype)}Tensor instead (while checking arguments for embedding_bag)"
+        )
     if offsets is None:
         bags, flat = indices.shape[0], indices.reshape(-1)
         bag = jnp.repeat(jnp.arange(bags), indices.shape[1])

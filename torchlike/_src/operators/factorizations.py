@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type, to_complex
+from torchlike._src.operators.promotion import BOOL, CATEGORY, FLOAT, INTEGER, scalar_type, to_complex
 from torchlike._src.operators.registry import EXACT, Array, Out, composite, op, ops
-from torchlike._src.operators.support import into, unbroadcast
+from torchlike._src.operators.support import into, refuse, unbroadcast
 
 _LOW = ("float16", "bfloat16")
 
@@ -27,8 +27,13 @@ LinAlgError.__name__ = LinAlgError.__qualname__ = "_LinAlgError"
 LinAlgError.__module__ = "torch._C"
 
 
-def check_matrix(name: str, A: Any, square: bool = False, letter: str = "A") -> None:
-    """Raise torch's errors for what is no batch of (square) floating point matrices."""
+def check_matrix(name: str, A: Any, square: bool = False, letter: str = "A", kernel: str = "", integers: bool = False) -> None:
+    """Raise torch's errors for what is no batch of (square) floating point matrices.
+
+    Args:
+        kernel: torch's, if it is this that has no half and bfloat16; else the function itself refuses them.
+        integers: they come as far as to the kernel, too.
+    """
     dtype = np.dtype(A.dtype)
     if A.ndim < 2:
         raise RuntimeError(f"{name}: The input tensor {letter} must have at least 2 dimensions.")
@@ -36,10 +41,24 @@ def check_matrix(name: str, A: Any, square: bool = False, letter: str = "A") -> 
         raise RuntimeError(
             f"{name}: {letter} must be batches of square matrices, but they are {A.shape[-2]} by {A.shape[-1]} matrices"
         )
-    if CATEGORY[dtype] < FLOAT:
+    if CATEGORY[dtype] < FLOAT and not integers:
         raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {scalar_type(dtype)}")
+    if kernel:
+        require_blas(A, kernel)
     if dtype.name in _LOW:
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {scalar_type(dtype)}")
+
+
+def is_blas(dtype: np.dtype) -> bool:
+    """Whether BLAS knows a dtype: single or double precision, real or complex."""
+    return dtype.char in "fdFD"
+
+
+def require_blas(x: Any, kernel: str) -> None:
+    """Raise torch's NotImplementedError unless BLAS knows the dtype."""
+    dtype = np.dtype(x.dtype)
+    if not is_blas(dtype):
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(dtype)}'")
 
 
 def raise_for(info: Any, message: str) -> None:
@@ -127,9 +146,7 @@ def _lower_factor_jvp(upper: bool, primals: tuple[Array], tangents: tuple[Array]
 
 @op("_cholesky_ex", method=False, returns=("L", "info"), saves=("L",), grad_name="LinalgCholeskyExBackward0")
 def _cholesky_ex(A: Array, upper: bool = False) -> tuple[Array, Array]:
-    if np.dtype(A.dtype).name in _LOW:
-        raise NotImplementedError(f"\"cholesky_cpu\" not implemented for '{scalar_type(np.dtype(A.dtype))}'")
-    check_matrix("linalg.cholesky", A, square=True)
+    check_matrix("linalg.cholesky", A, square=True, kernel="cholesky_cpu")
     if not A.size:
         return A, jnp.zeros(A.shape[:-2], np.int32)
     L = _lower_factor(A, upper)
@@ -146,6 +163,8 @@ def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False, out:
 
 
 def _cholesky(name: str, A: Any, upper: bool, out: Any) -> Any:
+    if name == "cholesky":
+        refuse("cholesky_cpu", np.empty(0, A.dtype.np), BOOL, INTEGER)
     L, info = ops._cholesky_ex(A, upper)
     raise_for(info, _NOT_POSITIVE.format(name=name))
     return into(out, L, cast=name == "cholesky", name="cholesky" if name == "cholesky" else "linalg_cholesky_ex")
@@ -197,12 +216,14 @@ _cholesky_solve.defvjp(_cholesky_solve_forward, _cholesky_solve_backward)
 @op("cholesky_solve", out=True, saves=("L", "result"))
 def cholesky_solve(B: Array, L: Array, upper: bool = False) -> Array:
     """``X`` with ``A @ X = B``, given the Cholesky factor of ``A``."""
+    require_blas(B, "cholesky_solve_cpu")
     return _cholesky_solve(B, L, upper)
 
 
 @op("cholesky_inverse", out=True, saves=("input", "result"))
 def cholesky_inverse(input: Array, upper: bool = False) -> Array:
     """The inverse of ``A``, given its Cholesky factor."""
+    require_blas(input, "cholesky_inverse_out_cpu")
     return _cholesky_solve(jnp.broadcast_to(jnp.eye(input.shape[-1], dtype=input.dtype), input.shape), input, upper)
 
 
@@ -214,7 +235,7 @@ def linalg_qr(A: Array, mode: str = "reduced") -> tuple[Array, Array]:
     """``A = Q @ R`` with orthonormal columns in ``Q`` and an upper triangular ``R``."""
     if mode not in _QR_MODES:
         raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
-    check_matrix("linalg.qr", A)
+    check_matrix("linalg.qr", A, kernel="geqrf_cpu")
     if mode == "r":
         return jnp.zeros((0,), A.dtype), jnp.linalg.qr(A, mode="r")
     m, n = A.shape[-2:]
@@ -247,21 +268,21 @@ def _full_svd(A: Array) -> tuple[Array, Array, Array]:
 )  # fmt: skip
 def linalg_svd(A: Array, full_matrices: bool = True, *, driver: str | None = None) -> tuple[Array, Array, Array]:
     """``A = U @ diag(S) @ Vh``, singular values in descending order."""
-    check_matrix("linalg.svd", A)
+    check_matrix("linalg.svd", A, kernel="linalg_svd_cpu")
     return _full_svd(A) if full_matrices else tuple(jnp.linalg.svd(A, full_matrices=False))
 
 
 @op("linalg.svdvals", method=False, out=EXACT, grad_name="LinalgSvdBackward0")
 def svdvals(A: Array, *, driver: str | None = None) -> Array:
     """The singular values, in descending order."""
-    check_matrix("linalg.svdvals", A)
+    check_matrix("linalg.svd", A, kernel="linalg_svd_cpu")
     return jnp.linalg.svd(A, compute_uv=False)
 
 
 @op("svd", out=EXACT, returns=("U", "S", "V"), grad_name="LinalgSvdBackward0")
 def svd(input: Array, some: bool = True, compute_uv: bool = True) -> tuple[Array, Array, Array]:
     """``input = U @ diag(S) @ V.mH``, by the older name, which returns ``V``."""
-    check_matrix("linalg.svd", input)
+    check_matrix("linalg.svd", input, kernel="linalg_svd_cpu")
     m, n = input.shape[-2:]
     if not compute_uv:
         lead = input.shape[:-2]
@@ -284,7 +305,7 @@ def _uplo(UPLO: str) -> bool:
 def eigh(A: Array, UPLO: str = "L") -> tuple[Array, Array]:
     """Eigenvalues, ascending, and eigenvectors of Hermitian matrices, of which one triangle is read."""
     lower = _uplo(UPLO)
-    check_matrix("linalg.eigh", A, square=True)
+    check_matrix("linalg.eigh", A, square=True, kernel="linalg_eigh_cpu", integers=True)
     vectors, values = lax.linalg.eigh(hermitian(A, lower), lower=lower, symmetrize_input=False)
     return values, vectors
 
@@ -303,13 +324,20 @@ def _eigen_out(name: str, *results: str) -> Out:
     return Out(tuple(texts), cast=True)
 
 
+def _check_eigen(name: str, A: Array) -> None:
+    dtype = np.dtype(A.dtype)
+    if CATEGORY[dtype] < FLOAT:
+        raise RuntimeError(f"Unknown Complex ScalarType for {scalar_type(dtype)}")
+    check_matrix(name, A, square=True, kernel="linalg_eig_out_cpu")
+
+
 @op(
     "linalg.eig", method=False, out=_eigen_out("eig", "eigenvalues", "eigenvectors"),
     returns=("eigenvalues", "eigenvectors"), grad_name="LinalgEigBackward0",
 )  # fmt: skip
 def eig(A: Array) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors of square matrices: always complex. On the CPU only."""
-    check_matrix("linalg.eig", A, square=True)
+    _check_eigen("linalg.eig", A)
     return _eig(A)
 
 
@@ -351,7 +379,7 @@ def _eigvals_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 @op("linalg.eigvals", method=False, out=_eigen_out("eigvals", "eigenvalues"), grad_name="LinalgEigBackward0")
 def eigvals(A: Array) -> Array:
     """The eigenvalues of square matrices: always complex. On the CPU only."""
-    check_matrix("linalg.eigvals", A, square=True)
+    _check_eigen("linalg.eigvals", A)
     return _eigvals(A)
 
 
@@ -363,11 +391,17 @@ def _zero_pivot(LU: Array) -> Array:
     return jnp.where(zero.any(-1), jnp.argmax(zero, -1) + 1, 0).astype(np.int32)
 
 
+def _check_for_lu(name: str, A: Array) -> None:
+    if A.ndim < 2:
+        raise RuntimeError(f"{name}: Expected tensor with 2 or more dimensions. Got size: {list(A.shape)} instead")
+    require_blas(A, "lu_cpu")
+
+
 @op("_lu_factor_ex", method=False, returns=("LU", "pivots", "info"), grad_name="LinalgLuFactorExBackward0")
 def _lu_factor_ex(A: Array, pivot: bool = True) -> tuple[Array, Array, Array]:
     if not pivot:
         raise NotImplementedError("linalg.lu_factor: LU without pivoting is not implemented; use pivot=True")
-    check_matrix("torch.linalg.lu_factor", A)
+    _check_for_lu("torch.lu_factor", A)
     LU, pivots, _ = lax.linalg.lu(A)
     return LU, pivots + 1, _zero_pivot(lax.stop_gradient(LU))
 
@@ -390,7 +424,7 @@ def lu(A: Array, *, pivot: bool = True) -> tuple[Array, Array, Array]:
     """``A = P @ L @ U``: a permutation, a unit lower and an upper triangular matrix."""
     if not pivot:
         raise NotImplementedError("linalg.lu: LU without pivoting is not implemented; use pivot=True")
-    check_matrix("linalg.lu", A)
+    _check_for_lu("linalg.lu", A)
     LU, _, permutation = lax.linalg.lu(A)
     m, n = A.shape[-2:]
     k = min(m, n)
@@ -402,6 +436,7 @@ def lu(A: Array, *, pivot: bool = True) -> tuple[Array, Array, Array]:
 @op("linalg.lu_solve", method=False, out=EXACT, saves=("LU", "pivots", "result"), grad_name="LinalgLuSolveBackward0")
 def lu_solve(LU: Array, pivots: Array, B: Array, *, left: bool = True, adjoint: bool = False) -> Array:
     """``X`` with ``A @ X = B`` (or ``X @ A = B``), given what `lu_factor` returns."""
+    check_matrix("torch.linalg.lu_solve", LU, square=True, kernel="linalg.lu_solve_cpu")
     permutation = lax.linalg.lu_pivots_to_permutation(pivots - 1, LU.shape[-1])
     lead = jnp.broadcast_shapes(LU.shape[:-2], B.shape[:-2])
     n = LU.shape[-1]

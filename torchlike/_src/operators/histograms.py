@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from torchlike._src.operators.promotion import scalar_type
+from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type
 from torchlike._src.operators.registry import Array, Arrays, composite, is_tensor, op, ops
 from torchlike._src.operators.support import into
 
@@ -71,7 +71,8 @@ def _histogramdd(
     """The counts, then the edges along each dimension."""
     x = np.asarray(input)
     if x.dtype.name not in ("float32", "float64"):
-        raise NotImplementedError(f"\"histogramdd\" not implemented for '{scalar_type(x.dtype)}'")
+        kernel = "histogramdd" if x.dtype.itemsize == 2 and CATEGORY[x.dtype] == FLOAT else "histogram_cpu"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(x.dtype)}'")
     flat = x.reshape(-1, x.shape[-1] if name == "histogramdd" else 1)
     bins: Any = counts if edges is None else [np.asarray(e) for e in edges]
     w = None if weight is None else np.asarray(weight)

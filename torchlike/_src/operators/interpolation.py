@@ -155,8 +155,9 @@ def _interpolate(
     if input.shape[1] == 0:
         raise RuntimeError(f"Non-empty {input.ndim}D data tensor expected but got a tensor with sizes {sizes(input.shape)}")
     byte = input.dtype == jnp.uint8
-    if not is_floating(input) and not byte:
-        kernel = f"upsample_{mode.replace('-', '_')}{'' if mode in _SMOOTH else f'{len(size)}d'}"
+    if not is_floating(input) and not (byte and mode not in ("linear", "trilinear")):
+        words = {"linear": "linear", "bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
+        kernel = "compute_index_ranges_weights" if antialias else f"compute_indices_weights_{words.get(mode, 'nearest')}"
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(input.dtype)}'")
     fixed = byte and mode in _SMOOTH
     x = opmath(input)

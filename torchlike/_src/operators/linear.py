@@ -5,7 +5,9 @@ from jax import lax
 
 from torchlike._src.operators.nn_checks import c_type, on_cpu, scalar_type, sizes
 from torchlike._src.operators.precision import opmath, rounded
+from torchlike._src.operators.promotion import BOOL
 from torchlike._src.operators.registry import EXACT, Array, op
+from torchlike._src.operators.support import refuse
 
 
 @op("nn.functional.linear", "_C._nn.linear", out=EXACT, saves=("input:weight", "weight:input"), grad_name="AddmmBackward0")
@@ -47,6 +49,8 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and {weight.shape[1]}x{weight.shape[0]})"
         )
+    if input.size and weight.size:
+        refuse("addmm_impl_cpu_", input, BOOL)
     # In half precision the bias is added before the sum is rounded.
     wide = jnp.float32 if bias is not None and input.dtype in (jnp.float16, jnp.bfloat16) and on_cpu() else None
     over = (((input.ndim - 1,), (weight.ndim - 1,)), ((), ()))
@@ -98,6 +102,8 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
         raise RuntimeError(
             f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected {weight.shape[0]}"
         )
+    if input1.size:
+        refuse("bmm", input1, BOOL)
     once = rounded(jnp.einsum("...i,kij->...kj", opmath(input1), opmath(weight)), input1.dtype)
     result = jnp.einsum("...kj,...j->...k", once, opmath(input2)).astype(input1.dtype)
     return result if bias is None else rounded(result, input1.dtype) + bias

@@ -9,10 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import require_floating, scalar_type, sizes
+from torchlike._src.operators.arithmetic import check_difference
+from torchlike._src.operators.nn_checks import is_complex, is_floating, require_floating, scalar_type, sizes
 from torchlike._src.operators.precision import averaged, floated, opmath
+from torchlike._src.operators.promotion import COMPLEX, cpp_name
+from torchlike._src.operators.reduction import mean_dtype
 from torchlike._src.operators.registry import Array, op
-from torchlike._src.operators.support import broadcast_shapes, checked
+from torchlike._src.operators.support import broadcast_shapes, checked, refuse
 
 Flag = bool | None
 
@@ -40,6 +43,8 @@ def reduced(loss: Array, reduction: str) -> Array:
     check_reduction(reduction)
     if reduction == "none":
         return loss
+    if reduction == "mean":
+        mean_dtype(np.dtype(loss.dtype), None)
     return (averaged if reduction == "mean" else jnp.sum)(opmath(loss)).astype(loss.dtype)
 
 
@@ -124,16 +129,7 @@ def l1_loss(
     _check_broadcast(input, target)
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
-    if input.dtype == jnp.bool_:
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
-            "mask, use the `~` or `logical_not()` operator instead."
-        )
-    if reduction == "mean" and jnp.issubdtype(input.dtype, jnp.integer):
-        raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-            f"Got: {scalar_type(input.dtype)}"
-        )
+    check_difference(input, target)
     return _weighted(magnitude(input - target), weight, reduction)
 
 
@@ -294,11 +290,11 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size (torch.Size({sizes(target.shape)})) must be the same as input size (torch.Size({sizes(input.shape)}))"
         )
+    require_floating(input, "log_sigmoid_cpu")
     if not jnp.issubdtype(target.dtype, jnp.inexact):
         raise RuntimeError(
             f"result type {scalar_type(input.dtype)} can't be cast to the desired output type {scalar_type(target.dtype)}"
         )
-    require_floating(input, "log_sigmoid_cpu")
     minus_log_sigmoid = jnp.logaddexp(-input, jnp.zeros((), input.dtype))
     if pos_weight is not None:
         require_broadcast(pos_weight, target)
@@ -332,6 +328,8 @@ def kl_div(
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction, "batchmean")
     broadcast_shapes(target.shape, input.shape)
+    if not is_floating(input):
+        raise RuntimeError(f"kl_div: {'Complex' if is_complex(input) else 'Integral'} inputs not supported.")
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
@@ -376,6 +374,7 @@ def poisson_nll_loss(
     check_reduction(reduction)
     require_broadcast(target, input)
     if log_input:
+        check_difference(floated(input), target * input)
         loss = jnp.exp(floated(input)) - target * input
     else:
         loss = input - target * jnp.log(floated(input) + eps)
@@ -422,6 +421,11 @@ def gaussian_nll_loss(
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
+    if not is_floating(var):
+        if is_complex(var):
+            refuse("lt_cpu", var, COMPLEX)
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {cpp_name(np.dtype(var.dtype))}")
+    check_difference(input, target)
     var = var + lax.stop_gradient(jnp.where(var < eps, eps - var, 0))
     require_broadcast(input, target)
     square = jnp.square(input - target)

@@ -13,7 +13,7 @@ from jax import lax
 from torchlike._src.operators.loss import check_reduction
 from torchlike._src.operators.nn_checks import require_floating
 from torchlike._src.operators.registry import Array, composite, is_tensor, op, ops
-from torchlike._src.operators.support import checked
+from torchlike._src.operators.support import HALF, checked, refuse
 
 #: Logarithm of an impossible path. Finite, so that differences of two are 0 and not NaN.
 _NEVER = -1e30
@@ -45,6 +45,7 @@ def _ctc_loss(
     """See `ctc_loss`; the lengths are arrays of shape ``(N,)``."""
     check_reduction(reduction)
     require_floating(log_probs, "ctc_loss_cpu")
+    refuse("ctc_loss_cpu", log_probs, HALF)
     batched = log_probs.ndim == 3
     x = log_probs if batched else log_probs[:, None]  # (T, N, C)
     steps, batch, classes = x.shape

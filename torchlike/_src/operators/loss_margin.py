@@ -8,16 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchlike._src.operators.arithmetic import check_difference, neg
 from torchlike._src.operators.distance import distance
 from torchlike._src.operators.loss import Flag, check_reduction, reduced, reduction_of, require_broadcast
-from torchlike._src.operators.nn_checks import require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import is_complex, is_floating, require_floating, scalar_type, sizes
 from torchlike._src.operators.precision import floated, opmath, rounded
+from torchlike._src.operators.reduction import mean_dtype
 from torchlike._src.operators.registry import Array, composite, op, ops
-from torchlike._src.operators.support import checked
+from torchlike._src.operators.support import HALF, checked, refuse, refuse_complex
 
 
 def _hinge(x: Array) -> Array:
     """``max(x, 0)`` with the derivative 1 at 0, as torch's ``clamp_min``."""
+    refuse_complex("clamp is not supported for complex types", x, NotImplementedError)
     return jnp.where(x < 0, jnp.zeros((), x.dtype), x)
 
 
@@ -41,6 +44,7 @@ def margin_ranking_loss(
             f"input1: {shapes[0]}, input2: {shapes[1]}, target: {shapes[2]} "
         )
     require_broadcast(input1, input2)
+    check_difference(input1, input2)
     return reduced(_hinge(floated(-target * (input1 - input2)) + margin), reduction)
 
 
@@ -60,6 +64,9 @@ def hinge_embedding_loss(
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     require_broadcast(target, input)
+    check_difference(input if input.dtype == jnp.bool_ else margin, input)
+    if reduction == "mean":
+        mean_dtype(np.dtype(input.dtype), None)
     zero = jnp.zeros((), input.dtype)
     loss = jnp.where(target != 1, _hinge(margin - input), zero) + jnp.where(target != -1, input, zero)
     return reduced(loss, reduction)
@@ -205,6 +212,13 @@ def soft_margin_loss(
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     require_broadcast(input, target)
+    if input.dtype == jnp.bool_:
+        neg(input)  # says what is wrong
+    if not (is_floating(input) or is_complex(input)):
+        name = scalar_type(input.dtype)
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {name}")
+    if target.dtype == jnp.bool_:
+        target = target.astype(input.dtype)
     # As torch's, infinite where the exponential is, in half precision soon.
     power = rounded(jnp.exp(-target * input), input.dtype)
     return reduced(jnp.log1p(power), reduction)
@@ -222,6 +236,7 @@ def multilabel_soft_margin_loss(
     """The mean over classes of the binary cross entropy of ``sigmoid(input)``; ``weight`` has shape ``(C,)``."""
     reduction = reduction_of(size_average, reduce, reduction)
     require_broadcast(target, input)
+    require_floating(input, "log_sigmoid_cpu")
     given = [input, target] if weight is None else [input, target, weight]
     wide, wanted, *weights = map(opmath, given)
     zero = jnp.zeros((), wide.dtype)
@@ -288,6 +303,7 @@ def multi_margin_loss(
     if target.dtype != jnp.int64:
         raise RuntimeError(f"expected scalar type Long but found {scalar_type(target.dtype)}")
     require_floating(input, "multi_margin_loss_cpu_kernel")
+    refuse("multi_margin_loss_cpu_kernel", input, HALF)
     t = target.reshape(-1, 1)
     short = margin - jnp.take_along_axis(x, t, 1) + x
     short = jnp.where((short > 0) & (jnp.arange(classes) != t), short, 0)
@@ -326,7 +342,8 @@ def multilabel_margin_loss(
         raise RuntimeError(f"inconsistent target size: {sizes(target.shape)} for input of size: {sizes(input.shape)}")
     if target.dtype != jnp.int64:
         raise RuntimeError(f"expected scalar type Long but found {scalar_type(target.dtype)}")
-    require_floating(input, "multilabel_margin_loss")
+    require_floating(input, "multilabel_margin_loss_forward_out_frame")
+    refuse("multilabel_margin_loss_forward_out_frame", input, HALF)
     classes = input.shape[-1] if input.ndim else 1
     rows = math.prod(input.shape[:-1])
     x, t = input.reshape(rows, classes), target.reshape(rows, classes)

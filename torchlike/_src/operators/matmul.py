@@ -446,6 +446,9 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
 )
 def vecdot(x: Array, y: Array, *, dim: int = -1) -> Array:
     """The sums of ``conj(x) * y`` along ``dim``."""
+    if CATEGORY[np.dtype(x.dtype)] < FLOAT:
+        name = scalar_type(np.dtype(x.dtype))
+        raise RuntimeError(f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {name}")
     broadcast_shapes(x.shape, y.shape)
     dtype = x.dtype
     x, y = widen(x, y)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchlike._src.operators.nn_checks import is_complex, is_floating, require_floating, sizes
+from torchlike._src.operators.pooling import require_averaged
 from torchlike._src.operators.precision import floated, opmath, rounded
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
 
@@ -510,6 +511,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
 @op("_local_response_norm", method=False, saves=("input",))
 def _local_response_norm(input: Array, size: int, alpha: Number, beta: Number, k: Number) -> Array:
     """See `local_response_norm`; at the ends the missing channels count as zero."""
+    require_averaged(input, "avg_pool2d" if input.ndim == 3 else "avg_pool3d_out_frame")
     square = jnp.square(input)
     around = [(0, 0)] * input.ndim
     around[1] = (size // 2, (size - 1) // 2)

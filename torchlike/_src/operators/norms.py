@@ -6,10 +6,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from torchlike._src.operators.arithmetic import check_difference
 from torchlike._src.operators.promotion import CATEGORY, COMPLEX, FLOAT, scalar_type
 from torchlike._src.operators.registry import EXACT, NOTHING, Array, composite, op, ops
 from torchlike._src.operators.rounding import abs as modulus
-from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, widen
+from torchlike._src.operators.support import HALF, Dims, normalize_dim, normalize_dims, refuse, widen
 
 
 def _safe_root(x: Array, p: float = 2) -> Array:
@@ -160,6 +161,10 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out
 @op("dist", saves=("input", "other", "result"), promote="common")
 def dist(input: Array, other: Array, p: float = 2) -> Array:
     """The ``p``-norm of ``input - other``."""
+    check_difference(input, other)
+    dtype = np.dtype(input.dtype)
+    if CATEGORY[dtype] < FLOAT:
+        raise RuntimeError(f"norm(): input dtype should be either floating point or complex. Got {scalar_type(dtype)} instead.")
     return vector_norm(input - other, p)
 
 
@@ -190,6 +195,7 @@ def cdist(x1: Array, x2: Array, p: float = 2.0, compute_mode: str | None = "use_
             raise RuntimeError(f"cdist only supports at least 2D tensors, X{i} got: {x.ndim}D")
     if x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
+    refuse("cdist", x1, HALF)
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     large = x1.shape[-2] > 25 or x2.shape[-2] > 25
@@ -212,5 +218,8 @@ def pdist(input: Array, p: float = 2.0) -> Array:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
+    if CATEGORY[np.dtype(input.dtype)] != FLOAT:
+        raise RuntimeError("pdist only supports floating-point dtypes")
+    refuse("pdist", input, HALF)
     first, second = np.triu_indices(input.shape[0], 1)
     return _p_norm(input[first] - input[second], p, (1,), False)

@@ -112,6 +112,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tupl
         raise IndexError(f"kthvalue(): Expected reduction dim {axis} to have non-zero size.")
     if not 1 <= k <= size:
         raise RuntimeError("kthvalue(): selected number k out of range for dimension " + str(axis))
+    refuse("kthvalue_cpu", input, BOOL, COMPLEX)
     if input.ndim == 0:
         return input, jnp.zeros((), np.int64)
     index = lax.slice_in_dim(_ordered(input, axis), k - 1, k, axis=axis)
@@ -132,6 +133,7 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Arr
     size = input.shape[axis]
     if size == 0:
         raise IndexError(f"mode(): Expected reduction dim {axis} to have non-zero size.")
+    refuse("mode_cpu", input, COMPLEX)
     order = jnp.moveaxis(_ordered(input, axis), axis, -1)
     ranked = jnp.take_along_axis(jnp.moveaxis(lax.stop_gradient(input), axis, -1), order, -1)
     place = lax.broadcasted_iota(np.int64, ranked.shape, ranked.ndim - 1)
@@ -160,7 +162,7 @@ def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, i
             f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
         )
     if input.dtype not in (np.float32, np.float64):
-        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+        raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if input.size == 0:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     _check_share(name)(input, q)

@@ -8,8 +8,9 @@ from jax import lax
 
 from torchlike._src.operators.nn_checks import sizes
 from torchlike._src.operators.numbers import fitting
+from torchlike._src.operators.promotion import BOOL
 from torchlike._src.operators.registry import Array, Number, composite, op, ops
-from torchlike._src.operators.support import as_dtype, is_number
+from torchlike._src.operators.support import as_dtype, is_number, refuse
 
 _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
@@ -90,6 +91,8 @@ def _check_edges(input: Array, pairs: list[tuple[int, int]], mode: str, count: i
                 f"Argument #{4 + 2 * (input.ndim - 1 - axis)}: Padding size should be less than the corresponding "
                 f"input dimension, but got: padding ({low}, {high}) at dimension {axis} of input {sizes(input.shape)}"
             )
+    if mode == "reflect":
+        refuse(f"reflection_pad{count}d", input, BOOL)
     spatial = input.shape[-count:]
     made = [n + low + high for n, (low, high) in zip(spatial, pairs[-count:], strict=True)]
     if min(made) < 1:

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, scalar_type, sizes
+from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, require_floating, scalar_type, sizes
 from torchlike._src.operators.pooling_windows import Window, window_max, window_sum
 from torchlike._src.operators.precision import opmath, quotient
 from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
+from torchlike._src.operators.support import HALF, refuse
 
 Extent = int | tuple[int, ...]
 _COUNT = {1: "one", 2: "two", 3: "three"}
@@ -184,6 +185,7 @@ def _declare_max_pool(n: int) -> None:
     ) -> Array:
         if n == 1:
             _check_max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
+            require_floating(input, "max_pool1d_impl")
         return _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
     def first(
@@ -263,13 +265,20 @@ def _avg_pool(
     window = _window(name, input, kernel, stride, padding, (1,) * n, bool(ceil_mode))
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
-    if input.dtype == jnp.bool_ or is_complex(input) or (not is_floating(input) and input.dtype != jnp.int64):
-        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_type(input.dtype)}'")
+    require_averaged(input, "avg_pool3d_out_frame" if n == 3 else "avg_pool2d")
+    if n == 3:
+        refuse("avg_pool3d_out_frame", input, HALF)
     total = window_sum(opmath(input), window)
     divisor = _divisors(window, count_include_pad) if divisor_override is None else divisor_override
     if not is_floating(input):
         return lax.div(total, jnp.broadcast_to(jnp.asarray(divisor, total.dtype), total.shape))
     return quotient(total, np.asarray(divisor, total.dtype)).astype(input.dtype)
+
+
+def require_averaged(input: Array, kernel: str) -> None:
+    """Raise torch's NotImplementedError for what it cannot average over windows: of integers it can int64."""
+    if not is_floating(input) and input.dtype != jnp.int64:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(input.dtype)}'")
 
 
 def _divisors(window: Window, count_include_pad: bool) -> int | np.ndarray:

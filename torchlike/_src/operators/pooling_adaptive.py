@@ -12,7 +12,10 @@ from jax import lax
 
 from torchlike._src.operators.nn_checks import require_floating, scalar_type, sizes
 from torchlike._src.operators.precision import averaged, opmath
+from torchlike._src.operators.promotion import COMPLEX
+from torchlike._src.operators.reduction import mean_dtype
 from torchlike._src.operators.registry import LINEAR, Array, composite, op, ops
+from torchlike._src.operators.support import refuse
 
 Target = int | tuple[int | None, ...] | None
 
@@ -57,7 +60,10 @@ def _adaptive_avg_pool(n: int, input: Array, output_size: Any) -> Array:
             "{" + ", ".join(map(str, target)) + "}"
         )
     _check(name, n, input, "")
-    require_floating(input, "adaptive_avg_pool2d" if n < 3 else "adaptive_avg_pool3d_cpu")
+    if set(target) == {1}:  # torch takes the mean then
+        mean_dtype(np.dtype(input.dtype), None)
+    else:
+        require_floating(input, "adaptive_avg_pool2d" if n < 3 else "adaptive_avg_pool3d_cpu")
     x = opmath(input)
     for axis, (size, out) in enumerate(zip(spatial, target, strict=True), input.ndim - n):
         if out and size % out == 0:
@@ -190,6 +196,7 @@ for _n in (1, 2, 3):
 def _max_unpool(input: Array, indices: Array, output_size: tuple[int, ...], name: str) -> Array:
     """Put values at flat ``indices`` of zeros of the spatial size ``output_size``; out of range they are lost."""
     n = len(output_size)
+    require_floating(input, f"max_unpool{max(n, 2)}d")
     if indices.dtype != jnp.int64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {scalar_type(indices.dtype)}")
     if indices.shape != input.shape:
@@ -279,6 +286,7 @@ def _fractional_max_pool(
     name = f"fractional_max_pool{n}d"
     x = input if input.ndim == n + 2 else input[None]
     words = ("time", "height", "width")[3 - n :]
+    refuse(f"{name}_out_frame", input, COMPLEX)
     starts = []
     for axis, (size, k, out) in enumerate(zip(x.shape[2:], kernel_size, output_size, strict=True)):
         if out + k - 1 > size:

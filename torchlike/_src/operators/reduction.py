@@ -11,7 +11,7 @@ from torchlike._src.operators import registry
 from torchlike._src.operators.precision import averaged
 from torchlike._src.operators.promotion import BFLOAT16, BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
 from torchlike._src.operators.registry import EXACT, LINEAR, Array, Out, composite, op, ops
-from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, refuse
+from torchlike._src.operators.support import Dims, normalize_dim, normalize_dims, refuse, refuse_complex
 
 _INT64 = np.dtype(np.int64)
 _HALVES = (BFLOAT16, np.dtype(np.float16))
@@ -62,7 +62,7 @@ def nansum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.d
     return sum(input, dim, keepdim, dtype=dtype)
 
 
-def _mean_dtype(dtype: np.dtype, wanted: np.dtype | None) -> np.dtype:
+def mean_dtype(dtype: np.dtype, wanted: np.dtype | None) -> np.dtype:
     found = dtype if wanted is None else wanted
     if CATEGORY[found] < FLOAT:
         which = "Input dtype" if wanted is None else "Optional dtype"
@@ -74,7 +74,7 @@ def _mean_dtype(dtype: np.dtype, wanted: np.dtype | None) -> np.dtype:
 
 
 def _host_mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    dtype = _mean_dtype(input.dtype, dtype)
+    dtype = mean_dtype(input.dtype, dtype)
     axes = normalize_dims(dim, input.ndim)
     wide = np.dtype(np.float32) if dtype in _HALVES else dtype
     count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
@@ -90,7 +90,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.dty
     Raises:
         RuntimeError: for bools and integers.
     """
-    dtype = _mean_dtype(np.dtype(input.dtype), dtype)
+    dtype = mean_dtype(np.dtype(input.dtype), dtype)
     axes = normalize_dims(dim, input.ndim)
     wide = np.dtype(np.float32) if dtype in _HALVES else dtype
     return averaged(input.astype(wide), axes, keepdims=keepdim).astype(dtype)
@@ -103,6 +103,7 @@ def nanmean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: np.
         raise RuntimeError(
             f"nanmean(): expected input to have floating point or complex dtype but got {scalar_type(np.dtype(input.dtype))}"
         )
+    refuse_complex("nansum on CPU does not support complex inputs", input)
     missing = jnp.isnan(input)
     axes = normalize_dims(dim, input.ndim)
     total = sum(jnp.where(missing, 0, input), dim, keepdim, dtype=dtype)

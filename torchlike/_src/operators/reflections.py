@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.factorizations import _adjoint, check_matrix, raise_for
+from torchlike._src.operators.factorizations import _adjoint, check_matrix, raise_for, require_blas
 from torchlike._src.operators.promotion import scalar_type
 from torchlike._src.operators.registry import EXACT, NOTHING, Array, composite, op, ops
 from torchlike._src.operators.support import into
@@ -48,6 +48,11 @@ def _householder_product(input: Array, tau: Array) -> Array:
 _householder_product.defjvp(lambda primals, tangents: jax.jvp(_product, primals, tangents))
 
 
+def _check_reflections(name: str, input: Array) -> None:
+    if input.ndim < 2:
+        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
+
+
 def _without_reflections(input: Any, tau: Any, *rest: Any) -> dict[str, str] | None:
     return {"input": NOTHING, "tau": NOTHING} if 0 in input.shape or 0 in tau.shape else None
 
@@ -58,7 +63,7 @@ def _without_reflections(input: Any, tau: Any, *rest: Any) -> dict[str, str] | N
 )  # fmt: skip
 def householder_product(input: Array, tau: Array) -> Array:
     """The first columns of the product of Householder reflections, as `geqrf` gives them."""
-    check_matrix("torch.linalg.householder_product", input)
+    _check_reflections("torch.linalg.householder_product", input)
     if input.shape[-2] < input.shape[-1]:
         raise RuntimeError("torch.linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1]")
     if tau.shape[-1:] and input.shape[-1] < tau.shape[-1]:
@@ -78,6 +83,7 @@ def householder_product(input: Array, tau: Array) -> Array:
             f"torch.linalg.householder_product: tau dtype {scalar_type(np.dtype(tau.dtype))} does not match input dtype "
             f"{scalar_type(np.dtype(input.dtype))}"
         )
+    require_blas(input, "orgqr_cpu")
     return _householder_product(input, tau)
 
 
@@ -85,8 +91,7 @@ def householder_product(input: Array, tau: Array) -> Array:
 def ormqr(input: Array, tau: Array, other: Array, left: bool = True, transpose: bool = False) -> Array:
     """``Q @ other``, or ``other @ Q`` unless ``left``, for the square ``Q`` of the reflections; ``Q.mH`` if ``transpose``."""
     size = other.shape[-2 if left else -1] if other.ndim >= 2 else -1
-    if input.ndim < 2:
-        raise RuntimeError("torch.ormqr: input must have at least 2 dimensions.")
+    _check_reflections("torch.ormqr", input)
     if other.ndim < 2:
         raise RuntimeError("torch.ormqr: other must have at least 2 dimensions.")
     which = "-2" if left else "-1"
@@ -96,6 +101,7 @@ def ormqr(input: Array, tau: Array, other: Array, left: bool = True, transpose: 
         raise RuntimeError(f"torch.ormqr: other.shape[{which}] must be equal to input.shape[-2]")
     if tau.shape[-1] != min(size, input.shape[-1]):
         raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{which}], input.shape[-1])")
+    require_blas(input, "ormqr_cpu")
     if left:
         return _reflect(input, tau, other, transpose, transpose)
     return _adjoint(_reflect(input, tau, _adjoint(other), not transpose, not transpose))
@@ -104,7 +110,8 @@ def ormqr(input: Array, tau: Array, other: Array, left: bool = True, transpose: 
 @op("geqrf", out=True, returns=("a", "tau"), differentiable=False)
 def geqrf(input: Array) -> tuple[Array, Array]:
     """The Householder reflections of a QR factorization, below ``R``, and their factors."""
-    check_matrix("geqrf", input)
+    _check_reflections("torch.geqrf", input)
+    require_blas(input, "geqrf_cpu")
     reflections, tau = jnp.linalg.qr(input, mode="raw")
     return jnp.swapaxes(reflections, -1, -2), tau
 
@@ -160,7 +167,7 @@ def _each(shape: tuple[int, ...], function: Any, *arrays: np.ndarray) -> list[np
 @op("_ldl_factor_ex", method=False, eager=True, differentiable=False, returns=("LD", "pivots", "info"))
 def _ldl_factor_ex(A: Array, hermitian: bool) -> Any:
     """By LAPACK itself, as Bunch and Kaufman's pivots are part of the result."""
-    check_matrix("torch.linalg.ldl_factor_ex", A, square=True)
+    check_matrix("torch.linalg.ldl_factor_ex", A, square=True, kernel="ldl_factor_kernel_cpu")
     a = np.asarray(A)
     lead, n = a.shape[:-2], a.shape[-1]
     if not a.size:
@@ -203,7 +210,7 @@ def ldl_factor(A: Any, *, hermitian: bool = False, out: Any = None) -> Any:
 @op("linalg.ldl_solve", method=False, eager=True, differentiable=False, out=EXACT)
 def ldl_solve(LD: Array, pivots: Array, B: Array, *, hermitian: bool = False) -> Any:
     """``X`` with ``A @ X = B``, given `ldl_factor` of ``A``."""
-    check_matrix("torch.linalg.ldl_solve", LD, square=True, letter="LD")
+    check_matrix("torch.linalg.ldl_solve", LD, square=True, letter="LD", kernel="ldl_solve_kernel_cpu")
     if B.ndim < 2:
         raise RuntimeError(
             f"torch.linalg.ldl_solve: Expected B to have at least 2 dimensions, but it has {B.ndim} dimensions instead"

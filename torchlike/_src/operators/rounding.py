@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, INTEGER, scalar_type
 from torchlike._src.operators.registry import FOUND, Array, Operand, Out, op
-from torchlike._src.operators.support import on_host, operands, overload, refuse, refuse_complex
+from torchlike._src.operators.support import HALF, on_host, operands, overload, refuse, refuse_complex
 
 
 def _is_integer(x: Array) -> bool:
@@ -52,7 +52,7 @@ def _host_round(input: np.ndarray, *, decimals: int = 0) -> np.ndarray:
 )  # fmt: skip
 def round(input: Array, *, decimals: int = 0) -> Array:
     """The nearest integer, halves to even; or the nearest multiple of ``10 ** -decimals``."""
-    refuse("round_vml_cpu", input, BOOL, COMPLEX)
+    refuse("round_cpu" if decimals else "round_vml_cpu", input, BOOL, COMPLEX)
     if _is_integer(input):
         if decimals:
             refuse("round_cpu", input, INTEGER)
@@ -299,5 +299,6 @@ def complex_(real: Array, imag: Array) -> Array:
 def polar(abs: Array, angle: Array) -> Array:
     """``abs * exp(1j * angle)``."""
     _check_parts(abs, angle)
+    refuse("polar_cpu", abs, HALF)
     abs, angle = jnp.broadcast_arrays(*operands(abs, angle))
     return lax.complex(abs * jnp.cos(angle), abs * jnp.sin(angle))

@@ -15,7 +15,7 @@ from jax import lax
 from torchlike._src.operators import registry
 from torchlike._src.operators.gathering import _entries, _select_range, check_indices, flat_range, index_range
 from torchlike._src.operators.numbers import fitting
-from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type, type_name
+from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, scalar_type, type_name
 from torchlike._src.operators.registry import EXACT, Array, Arrays, InPlace, Number, Operand, composite, op, ops
 from torchlike._src.operators.support import (
     as_dtype,
@@ -25,6 +25,7 @@ from torchlike._src.operators.support import (
     is_number,
     normalize_dim,
     overload,
+    refuse,
     unbroadcast,
 )
 
@@ -244,6 +245,10 @@ def scatter_reduce(input: Array, dim: int, index: Array, src: Array, reduce: str
     axis = _check_scatter(input, dim, index, src, "scatter")
     if not index.size:
         return input
+    if reduce in ("amax", "amin"):
+        refuse(f"scatter_gather_tensor_cpu_reduce_{reduce}", input, COMPLEX)
+    if reduce == "mean":
+        refuse("scatter_gather_tensor_cpu_reduce_mean", input, BOOL)
     shape = input.shape
     input, index = _flat(input), _flat(index)
     values = _within(_flat(src), index)
@@ -263,7 +268,7 @@ def reduce_at(input: Array, places: Places, values: Array, reduce: str, include_
     """``input`` with all ``values`` for one of the ``places`` combined there."""
     dtype = np.dtype(input.dtype)
     if not include_self:
-        neutral = {"sum": 0, "mean": 0, "prod": 1, "amax": _limit(dtype, -1), "amin": _limit(dtype, 1)}[reduce]
+        neutral = _limit(dtype, -1 if reduce == "amax" else 1) if reduce in ("amax", "amin") else int(reduce == "prod")
         # Untouched places keep their value: only those written to start from the neutral element.
         input = _overwrite(input, places, jnp.broadcast_to(jnp.asarray(neutral, dtype), values.shape))
     if reduce == "sum":
@@ -440,6 +445,10 @@ def index_reduce(input: Array, dim: int, index: Array, source: Array, reduce: st
     if source.dtype != input.dtype:
         raise RuntimeError("index_reduce_(): self and source expected to have the same dtype")
     _check_source("index_reduce_", input, axis, index, source)
+    if reduce in ("amax", "amin"):
+        refuse("maximum_cpu" if reduce == "amax" else "minimum_cpu", input, COMPLEX)
+    if reduce == "mean":
+        refuse("div_floor_cpu", input, BOOL)
     flat, source = _flat(input), _flat(source)
     return reduce_at(flat, _slices(index, axis), source, reduce, include_self).reshape(input.shape)
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.promotion import FLOAT, category
+from torchlike._src.operators.promotion import BOOL, COMPLEX, FLOAT, INTEGER, category
 from torchlike._src.operators.registry import Array, Arrays, composite, op, ops
-from torchlike._src.operators.support import into, normalize_dim, normalize_dims
+from torchlike._src.operators.support import into, normalize_dim, normalize_dims, refuse
 
 _STARTS = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf}
 
@@ -16,6 +16,7 @@ _STARTS = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf}
 @op("_segment_reduce_by", method=False, saves=("data", "result"), grad_name="SegmentReduceBackward0")
 def _segment_reduce_by(data: Array, offsets: Array, reduce: str, axis: int, initial: float | None) -> Array:
     """Over ``axis``, between one offset and the next."""
+    refuse("_segment_reduce_cpu", data, BOOL, INTEGER, COMPLEX)
     count, n = offsets.shape[-1] - 1, data.shape[axis]
     lead = data.shape[:axis]
     place = jnp.arange(n)
@@ -57,6 +58,7 @@ def hash_tensor(input: Array, dim: Any = (), *, keepdim: bool = False, mode: int
     """The exclusive or of the bits of all elements, floats as doubles, over ``dim``."""
     if mode != 0:
         raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
+    refuse("xor_sum_cpu", input, COMPLEX)
     axes = normalize_dims(dim, input.ndim)
     if not input.size and dim in (None, ()):
         raise RuntimeError(

@@ -7,12 +7,13 @@ import numpy as np
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, number_dtype, promote, scalar_type
 from torchlike._src.operators.registry import EXACT, Array, Operand, composite, op, ops
-from torchlike._src.operators.support import as_dtype, is_array, is_number, normalize_dim
+from torchlike._src.operators.support import as_dtype, is_array, is_number, normalize_dim, refuse
 
 
 @op("_unique", method=False, eager=True, differentiable=False)
 def _unique(input: Array, dim: int | None) -> tuple[Array, Array, Array]:
     """The distinct values in order, the number of each element's value, and how often each occurs."""
+    refuse("unique" if dim is None else "unique_dim", input, COMPLEX)
     x = np.asarray(input)
     if dim is None:
         values, inverse, counts = np.unique(x.reshape(-1), return_inverse=True, return_counts=True, equal_nan=False)

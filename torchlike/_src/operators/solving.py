@@ -11,10 +11,19 @@ from jax import lax
 from jax.scipy.linalg import expm
 
 from torchlike._src.operators import registry
-from torchlike._src.operators.factorizations import _adjoint, _zero_pivot, check_matrix, hermitian, raise_for
-from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type
+from torchlike._src.operators.factorizations import (
+    _adjoint,
+    _zero_pivot,
+    check_matrix,
+    hermitian,
+    is_blas,
+    raise_for,
+    require_blas,
+    svdvals,
+)  # fmt: skip
+from torchlike._src.operators.promotion import BOOL, scalar_type
 from torchlike._src.operators.registry import CONSTANT, EXACT, Array, composite, op, ops
-from torchlike._src.operators.support import as_dtype, broadcast_shapes, into, is_number, normalize_dim, widen
+from torchlike._src.operators.support import as_dtype, broadcast_shapes, into, is_number, normalize_dim, refuse, widen
 
 _SINGULAR = (
     "{name}: The diagonal element {{k}} is zero, the inversion could not be completed because the input matrix is singular."
@@ -56,7 +65,7 @@ def _of_no_elements(A: Any) -> dict[str, str] | None:
 @op("linalg.det", "det", out=EXACT, grad_name="LinalgDetBackward0", shortcut=_of_no_elements)
 def det(A: Array) -> Array:
     """The determinants of square matrices."""
-    check_matrix("linalg.det", A, square=True)
+    check_matrix("linalg.det", A, square=True, kernel="lu_cpu")
     return jnp.linalg.det(A) if A.size else jnp.ones(A.shape[:-2], A.dtype)
 
 
@@ -95,7 +104,7 @@ def _as_matrices(A: Array, B: Array, left: bool) -> tuple[Array, Array, bool]:
 
 @op("_solve_ex", method=False, returns=("result", "info"), saves=("A", "result"), grad_name="LinalgSolveExBackward0")
 def _solve_ex(A: Array, B: Array, left: bool = True) -> tuple[Array, Array]:
-    check_matrix("linalg.solve", A, square=True)
+    check_matrix("linalg.solve", A, square=True, kernel="lu_cpu")
     if A.dtype != B.dtype:
         raise RuntimeError(
             f"linalg.solve: Expected A and B to have the same dtype, but found A of type {scalar_type(np.dtype(A.dtype))} "
@@ -141,8 +150,9 @@ def solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
 def solve_triangular(A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Array:
     """``X`` with ``A @ X = B`` for triangular ``A``, or ``X @ A = B`` unless ``left``."""
     name = "linalg.solve_triangular"
-    check_matrix(name, A, square=True)
-    check_matrix(name, B, letter="B")
+    kernel = "triangular_solve_cpu"
+    check_matrix(name, A, square=True, kernel=kernel, integers=True)
+    check_matrix(name, B, letter="B", kernel=kernel, integers=True)
     if A.shape[-1] != B.shape[-2 if left else -1]:
         raise RuntimeError(
             f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
@@ -158,6 +168,7 @@ def triangular_solve(
     b: Array, A: Array, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> tuple[Array, Array]:
     """``X`` with ``A @ X = b``, and ``A`` again: the older form of `linalg.solve_triangular`."""
+    require_blas(A, "triangular_solve_cpu")
     lead = broadcast_shapes(A.shape[:-2], b.shape[:-2])
     A, b = jnp.broadcast_to(A, (*lead, *A.shape[-2:])), jnp.broadcast_to(b, (*lead, *b.shape[-2:]))
     solution = lax.linalg.triangular_solve(
@@ -185,8 +196,14 @@ def _bounds(values: Array, shape: tuple[int, ...], atol: Any, rtol: Any) -> Arra
     return jnp.maximum(atol, rtol * jnp.max(values, -1, initial=0))
 
 
+def _check_precision(input: Array) -> None:
+    if not is_blas(np.dtype(input.dtype)):
+        raise RuntimeError("This function doesn't handle types other than float and double")
+
+
 @op("_matrix_rank", method=False, out=True, differentiable=False)
 def _matrix_rank(input: Array, atol: Array | None, rtol: Array | None, hermitian_: bool) -> Array:
+    _check_precision(input)
     check_matrix("torch.linalg.matrix_rank", input, square=hermitian_, letter="input")
     lower = hermitian(input, True) if hermitian_ else input
     values = jnp.abs(jnp.linalg.eigvalsh(lower)) if hermitian_ else jnp.linalg.svd(input, compute_uv=False)
@@ -195,7 +212,7 @@ def _matrix_rank(input: Array, atol: Array | None, rtol: Array | None, hermitian
 
 @op("_pinv", method=False, out=True, grad_name="LinalgPinvBackward0")
 def _pinv(input: Array, atol: Array | None, rtol: Array | None, hermitian: bool) -> Array:
-    if input.ndim < 2 or CATEGORY[np.dtype(input.dtype)] < FLOAT:
+    if input.ndim < 2 or not is_blas(np.dtype(input.dtype)):
         raise RuntimeError(
             f"linalg.pinv({scalar_type(np.dtype(input.dtype))}{{{list(input.shape)}}}): expected a tensor with 2 or more "
             "dimensions of float, double, cfloat or cdouble types"
@@ -280,11 +297,11 @@ def _cond(A: Array, p: Any) -> Array:
     if p is None or p in (2, -2):
         if not A.size:
             return jnp.zeros(A.shape[:-2], jnp.real(A).dtype)
-        values = jnp.linalg.svd(A, compute_uv=False)
+        values = svdvals(A)
         return values[..., -1] / values[..., 0] if p == -2 else values[..., 0] / values[..., -1]
     if isinstance(p, str) and p not in ("fro", "nuc"):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
-    check_matrix("linalg.cond", A, square=True)
+    check_matrix("linalg.inv", A, square=True)
     from torchlike._src.operators.norms import _matrix_norm
 
     def size(x: Array) -> Array:
@@ -325,6 +342,7 @@ def _lstsq(A: Array, B: Array, rcond: float, driver: str) -> tuple[Array, Array,
     if full.shape[-2] != m:
         which = "other.size(-1)" if vectors else "other.size(-2)"
         raise RuntimeError(f"torch.linalg.lstsq: input.size(-2) should match {which}")
+    _check_precision(A)
     bound = float(jnp.finfo(A.dtype).eps) * max(m, n) if rcond < 0 else rcond
     real = jnp.real(A).dtype
     limit = jnp.asarray(bound, real)
@@ -406,6 +424,7 @@ def linalg_cross(input: Array, other: Array, *, dim: int = -1) -> Array:
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[axis]} and {other.shape[axis]}"
         )
     shape = broadcast_shapes(input.shape, other.shape)
+    refuse("cross", input, BOOL)
     a, b = jnp.broadcast_to(input, shape), jnp.broadcast_to(other, shape)
     return jnp.roll(a, -1, axis) * jnp.roll(b, -2, axis) - jnp.roll(a, -2, axis) * jnp.roll(b, -1, axis)
 
@@ -421,29 +440,37 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
     return ops["linalg.cross"](input, other, dim=dim, **_out(out))
 
 
-@op("linalg.tensorinv", method=False, out=True, grad_name="ViewBackward0")
-def tensorinv(A: Array, ind: int = 2) -> Array:
+_CASTABLE = "{}: Expected result to be safely castable from {{Made}} dtype, but got result with dtype {{Given}}"
+
+
+@composite("linalg.tensorinv", method=False)
+def tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     """The inverse of ``A`` as a map from its last dimensions to its first ``ind``."""
     if ind <= 0:
         raise RuntimeError("Expected a strictly positive integer for 'ind'")
+    if ind > A.ndim:
+        raise RuntimeError(f"ArrayRef: invalid slice, N = {ind}; size = {A.ndim}")
     rows, columns = A.shape[:ind], A.shape[ind:]
     if math.prod(rows) != math.prod(columns):
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
             f"{math.prod(columns)} != {math.prod(rows)}"
         )
-    return jnp.linalg.inv(A.reshape(math.prod(rows), -1)).reshape(*columns, *rows)
+    inverse, info = ops._inv_ex(A.reshape(math.prod(rows), math.prod(columns)))
+    raise_for(info, _SINGULAR.format(name="inv"))
+    return into(out, inverse.reshape((*columns, *rows)), cast=True, message=_CASTABLE.format("tensorinv"))
 
 
-@op("linalg.tensorsolve", method=False, out=True, grad_name="ViewBackward0")
-def tensorsolve(A: Array, B: Array, dims: Any = None) -> Array:
+@composite("linalg.tensorsolve", method=False)
+def tensorsolve(A: Any, B: Any, dims: Any = None, *, out: Any = None) -> Any:
     """``X`` with ``tensordot(A, X, X.ndim) = B``; ``dims`` of ``A`` are moved to its end first."""
     if dims is not None:
-        A = jnp.moveaxis(A, dims, tuple(range(A.ndim - len(dims), A.ndim)))
+        A = ops.movedim(A, dims, tuple(range(A.ndim - len(dims), A.ndim)))
     rest = A.shape[B.ndim :]
     if math.prod(rest) != math.prod(A.shape[: B.ndim]):
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
             f"got {math.prod(rest)} != {math.prod(A.shape[: B.ndim])}"
         )
-    return jnp.linalg.solve(A.reshape(B.size, -1), B.reshape(-1, 1)).reshape(rest)
+    result = ops["linalg.solve"](A.reshape(B.numel(), math.prod(rest)), B.reshape(-1))
+    return into(out, result.reshape(rest), cast=True, message=_CASTABLE.format("tensorsolve"))

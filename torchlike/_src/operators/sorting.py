@@ -9,7 +9,7 @@ from jax import lax
 
 from torchlike._src.operators.promotion import BOOL, CATEGORY, COMPLEX, FLOAT, promote, scalar_type
 from torchlike._src.operators.registry import EXACT, Array, Operand, Out, composite, op, ops
-from torchlike._src.operators.support import as_dtype, is_array, normalize_dim
+from torchlike._src.operators.support import as_dtype, is_array, normalize_dim, refuse
 
 
 def _check(input: Array, dim: int) -> int:
@@ -63,7 +63,7 @@ def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool
     if not 0 <= k <= size:
         raise RuntimeError("selected index k out of range")
     if CATEGORY[np.dtype(input.dtype)] == COMPLEX:
-        raise RuntimeError(" Sort does not support complex dtypes on CPU")
+        raise RuntimeError(" topk does not support complex dtypes on CPU")
     if CATEGORY[np.dtype(input.dtype)] == BOOL:
         raise RuntimeError("topk does not support bool dtypes on CPU")
     if not input.ndim:
@@ -111,6 +111,8 @@ def searchsorted(
         sorter: indices that sort the rows, if they are not sorted.
     """
     where = _side(side, right)
+    if sorted_sequence.size:
+        refuse("searchsorted_out_cpu", sorted_sequence, BOOL, COMPLEX)
     dtype = np.int32 if out_int32 else np.int64
     if not is_array(input):
         if sorted_sequence.ndim != 1:

@@ -11,9 +11,9 @@ import numpy as np
 from jax import lax
 from jax.scipy import special as jsp
 
-from torchlike._src.operators.promotion import BOOL, COMPLEX, INTEGER
+from torchlike._src.operators.promotion import BOOL, COMPLEX, INTEGER, promote
 from torchlike._src.operators.registry import Array, Operand, composite, op, ops
-from torchlike._src.operators.support import operands, overload, refuse, widen
+from torchlike._src.operators.support import HALF, operands, overload, refuse, widen
 
 
 @op("erf", "special.erf", promote="float", inplace=True, out=True, saves=("input",))
@@ -48,14 +48,14 @@ def ndtr(input: Array) -> Array:
 @op("special.ndtri", promote="float", out=True, saves=("result",), grad_name="SpecialNdtriBackward0")
 def ndtri(input: Array) -> Array:
     """The inverse of the normal distribution function."""
-    refuse("ndtri_cpu", input, COMPLEX)
+    refuse("ndtri_cpu", input, COMPLEX, HALF)
     return jsp.ndtri(input)
 
 
 @op("special.log_ndtr", promote="float", out=True, saves=("input", "result"), grad_name="SpecialLogNdtrBackward0")
 def log_ndtr(input: Array) -> Array:
     """The logarithm of the normal distribution function."""
-    refuse("log_ndtr_cpu", input, COMPLEX)
+    refuse("log_ndtr_cpu", input, COMPLEX, HALF)
     return jsp.log_ndtr(input)
 
 
@@ -111,7 +111,7 @@ def digamma(input: Array) -> Array:
 def _polygamma(input: Array, n: int) -> Array:
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
-    refuse("polygamma_cpu", input, COMPLEX)
+    refuse("trigamma", input, COMPLEX)
     (x,) = widen(input)
     return (_digamma(x) if n == 0 else _derivative_of_digamma(n, x)).astype(input.dtype)
 
@@ -177,11 +177,15 @@ def _polygamma_in_place(input: Any, n: int) -> Any:
     return ops._polygamma_(input, n)
 
 
-@op("mvlgamma", "special.multigammaln", promote="float", inplace=True, out=True, grad_name="MvlgammaBackward0")
+@op("mvlgamma", "special.multigammaln", inplace=True, out=True, grad_name="MvlgammaBackward0")
 def mvlgamma(input: Array, p: int) -> Array:
     """The logarithm of the multivariate gamma function of dimension ``p``."""
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
+    if input.dtype == np.bool_:
+        raise RuntimeError("The input tensor may not be a boolean tensor.")
+    refuse("arange_cpu", input, COMPLEX)
+    (input,) = promote((input,), "float")
     steps = np.arange(p, dtype=input.dtype) / 2
     return jnp.sum(_lgamma(input[..., None] - steps), -1) + np.asarray(p * (p - 1) / 4 * math.log(math.pi), input.dtype)
 
@@ -207,6 +211,7 @@ def igammac(input: Array, other: Array) -> Array:
 def zeta(input: Operand, other: Operand) -> Array:
     """The Hurwitz zeta function: the sum of ``(k + other) ** -input``."""
     x, q = jnp.broadcast_arrays(*operands(input, other))
+    refuse("zeta_cpu", x, COMPLEX, HALF)
     pole = (x == 1) | ((x > 1) & (q <= 0) & (q == jnp.floor(q)))
     return jnp.where(pole, jnp.inf, jnp.where(x < 1, jnp.nan, jsp.zeta(x, q)))
 
@@ -267,7 +272,7 @@ def _declare_polynomial(name: str, doc: str, recurrence: Callable[[Array, Array,
 
     def polynomial(input: Operand, n: Operand) -> Array:
         x, degree = jnp.broadcast_arrays(*operands(input, n))
-        refuse(f"{name}_cpu", x, COMPLEX)
+        refuse(f"{name}_cpu", x, COMPLEX, HALF)
         wanted = lax.stop_gradient(degree).astype(np.int64)
 
         def step(state: tuple[Array, ...]) -> tuple[Array, ...]:

@@ -207,6 +207,10 @@ def unbroadcast(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return x.sum(axes).reshape(shape) if axes else x
 
 
+#: A category for `refuse`: float16 and bfloat16.
+HALF = -1
+
+
 def refuse(kernel: str, x: Any, *categories: int) -> None:
     """Raise torch's error for a dtype that a kernel does not have.
 
@@ -214,7 +218,8 @@ def refuse(kernel: str, x: Any, *categories: int) -> None:
         NotImplementedError: if the dtype of ``x`` is in one of the categories.
     """
     dtype = np.dtype(x.dtype)
-    if CATEGORY[dtype] in categories:
+    found = CATEGORY[dtype]
+    if found in categories or (HALF in categories and found == FLOAT and dtype.itemsize == 2):
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(dtype)}'")
 
 
@@ -246,7 +251,8 @@ def into(out: Any, made: Any, *, cast: bool = False, name: str = "", message: st
         caller = sys._getframe(1).f_code.co_name  # a composite has the name of torch's function
         raise TypeError(f"{caller}(): argument 'out' must be Tensor, not {class_name(out)}")
     if out.dtype is not made.dtype and not (cast and can_cast(made.dtype.np, out.dtype.np)):
-        message = "result type {Made} can't be cast to the desired output type {Given}" if cast else message
+        if cast and message is EXACT:
+            message = "result type {Made} can't be cast to the desired output type {Given}"
         raise other_dtype(message, made.dtype.np, out.dtype.np)
     if name and (made.grad_fn is not None or out.requires_grad):
         raise RuntimeError(NOT_DIFFERENTIATED.format(name))

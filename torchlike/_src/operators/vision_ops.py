@@ -109,7 +109,7 @@ def _grid_sampler(input: Array, grid: Array, mode: str, padding_mode: str, align
         )
     if n == 3 and mode == "bicubic":
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
-    require_floating(input, f"grid_sampler_{n}d_cpu{'_kernel_impl' if n == 2 else ''}")
+    require_floating(input, "grid_sampler_2d_cpu_kernel_impl" if n == 2 else "grid_sampler3d_cpu")
     if input.dtype != grid.dtype:
         raise RuntimeError(f"expected scalar type {scalar_type(input.dtype)} but found {scalar_type(grid.dtype)}")
     spatial = input.shape[2:]

@@ -218,8 +218,27 @@ def in_place(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
     """Compute, then write the result into the first argument."""
     self = _written(kernel, args)
     self._check_write(kernel.name + "_", args)
-    self._check_overlap(args)
+    try:
+        self._check_overlap(args)
+    except RuntimeError:
+        _refuse_arguments(kernel, args)
+        raise
     return _compute_and_write(kernel, args, self)
+
+
+#: Of shapes, of kernels, of `add`'s factor.
+_SAID_LATER = ("must match the size of tensor", "not implemented for", "argument alpha", "Boolean alpha")
+
+
+def _refuse_arguments(kernel: Kernel, args: tuple[Any, ...]) -> None:
+    """Raise what an op says of its arguments: torch asks it before it looks at memory, and at shapes and for a kernel after."""
+    try:
+        made = record(kernel, args)
+    except RuntimeError as error:
+        if any(words in str(error) for words in _SAID_LATER):
+            return
+        raise
+    _check_complex(kernel, args[0]._aval().dtype, made._aval().dtype)
 
 
 def _written(kernel: Kernel, args: tuple[Any, ...]) -> Tensor:
@@ -299,8 +318,7 @@ def _compute_and_write(
                 )
     if made.shape != have.shape:
         _check_shape(self, made.shape)
-    if made.dtype != have.dtype and promotion.is_complex(have.dtype) and promotion.is_floating(made.dtype):
-        raise RuntimeError(f"In-place {kernel.name} is not supported for complex tensors.")
+    _check_complex(kernel, have.dtype, made.dtype)
     node = result._node
     if node is not None and kernel.saves and node.trie is not None:
         node.saved = saved(saved_places(kernel, args, written=0), args)
@@ -358,6 +376,11 @@ def _constant(grad_name: str) -> Kernel:
         return value
 
     return Kernel(anonymous(constant, grad_name=grad_name, saves=()))
+
+
+def _check_complex(kernel: Kernel, have: np.dtype, made: np.dtype) -> None:
+    if made != have and promotion.is_complex(have) and promotion.is_floating(made):
+        raise RuntimeError(f"In-place {kernel.name} is not supported for complex tensors.")
 
 
 def _check_cast(made: np.dtype, wanted: np.dtype) -> None:

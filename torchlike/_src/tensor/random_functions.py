@@ -218,7 +218,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     """1 with the probability given by ``input`` (or by ``p``), else 0."""
     have = input._aval()
     if p is None and have.dtype.kind not in "fV":
-        raise NotImplementedError(f"\"bernoulli_tensor_cpu_p_\" not implemented for '{promotion.scalar_type(have.dtype)}'")
+        kernel = "bernoulli_tensor_cpu_self_" if promotion.is_complex(have.dtype) else "bernoulli_tensor_cpu_p_"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{promotion.scalar_type(have.dtype)}'")
     if out is not None and input.requires_grad and local.recorder.grad:
         raise RuntimeError(NOT_DIFFERENTIATED.format("bernoulli"))
     values = sampling.bernoulli(generator, have.shape, have.dtype, _host(input) if p is None else p)
