@@ -250,3 +250,8 @@ def test_what_a_model_runs_in_torch_runs_here_operator_by_operator() -> None:
         bridge = Bridge(torchlike)
         result = resolve(torchlike.ops, name)(*map(bridge.over, args), **bridge.over(kwargs))
         assert difference(expected, result, torchlike) is None, name
+
+
+@pytest.mark.parametrize("name", ["amax", "amin"])
+def test_extrema_of_no_complex_numbers_are_no_numbers(name: str) -> None:
+    agree(lambda torch: getattr(torch.zeros((2, 0), dtype=torch.complex64), name)(0))

@@ -342,6 +342,20 @@ torch.nn.functional.interpolate(i.byte().view(1, 1, 3), scale_factor=2, mode='li
 torch.nn.functional.linear(b, b.view(1, 2))
 torch.nn.functional.conv1d(b.view(1, 2), b.view(1, 1, 2))
 torch.nn.functional.scaled_dot_product_attention(i.view(1, 1, 1, 3), i.view(1, 1, 1, 3), i.view(1, 1, 1, 3))
+torch.triangular_solve(o(3, 1), o(5, 5))
+torch.triangular_solve(o(5), o(5, 5))
+torch.triangular_solve(o(5, 1), o(5, 4))
+torch.nn.functional.scaled_dot_product_attention(o(2, 3, 4), o(2, 3, 4), o(2, 3, 4), attn_mask=o(5, 3, 3))
+e[[0]]
+e.index_select(0, L(0))
+e[:, 0].index_select(0, L(0))
+e.index_put_((L(0),), s)
+e.__setitem__([0], 1.0)
+e.put(L(0), L(1.0))
+torch.nn.functional.embedding(L(0), e)
+x.__setitem__([0], L(1)[0])
+x.__setitem__(True, o(2, 2, 3))
+torch.quantile(e.long(), 0.5)
 """.strip().splitlines()
 
 

@@ -35,6 +35,36 @@ def test_assigned_values(value, key, dtype):
     same(program)
 
 
+PLACES = {
+    "everything": lambda torch: ..., "True": lambda torch: True, "False": lambda torch: False, "new dimensions": lambda torch: (None, ..., None),
+    "a row": lambda torch: 0, "rows": lambda torch: [0, 1], "a row twice": lambda torch: [0, 0], "a slice": lambda torch: slice(0, 1),
+    "rows in two dimensions": lambda torch: torch.tensor([[0], [1]]), "columns": lambda torch: (slice(None), [0, 1]), "places": lambda torch: ([0], [1]),
+    "columns of a row": lambda torch: (0, [0, 2]), "a mask": lambda torch: torch.tensor([[True, False, True], [False, True, False]]),
+    "a mask of rows": lambda torch: torch.tensor([True, False]), "a mask of nothing": lambda torch: torch.tensor([False, False]),
+}  # fmt: skip
+SIZES = [(), (1,), (3,), (2,), (1, 1), (1, 3), (2, 3), (2, 1), (1, 1, 3), (1, 2, 3), (2, 1, 3), (0,), (4,)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
+def test_sizes_that_fit_what_is_assigned_to(place, size) -> None:
+    def program(torch):
+        x = torch.zeros(2, 3)
+        x[place(torch)] = torch.ones(size).cumsum(0) if size else torch.tensor(7.0)
+        return x
+
+    same(program)
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
+def test_a_part_of_a_split_tensor_takes_no_value_with_a_gradient(place) -> None:
+    def program(torch):
+        part, _ = torch.zeros(4, 3).split(2)
+        part[place(torch)] = torch.tensor(7.0, requires_grad=True)
+
+    same(program)
+
+
 TRANSPOSED = {
     f"{name} of {n} dimensions": lambda torch, n=n, name=name: getattr(torch.ones((2,) * n), name)
     for name in ("T", "mT", "H", "mH", "adjoint")

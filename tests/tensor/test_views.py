@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from tests.differential import library
 from tests.programs import Table, programs, same
 
 
@@ -660,3 +661,23 @@ def test_every_order_of_dimensions_is_kept():
         return found
 
     same(program)
+
+
+@pytest.mark.parametrize("grad", [False, True], ids=["plain", "grad"])
+@pytest.mark.parametrize("rest", [(), (slice(0, 2),), (1,)], ids=["", "a slice", "a place"])
+def test_moving_slices_with_steps_are_written_through(rest, grad: bool) -> None:
+    def program(torch):
+        made = []
+        for start in range(3):  # from the second on the starts are numbers of one program
+            x = torch.arange(48.0).reshape(6, 4, 2).requires_grad_(grad)
+            base = x * 1
+            part = base[(slice(start, start + 3, 2), slice(start % 2, None, 2), *rest)]
+            part.mul_(torch.full_like(part, 3.0)).add_(1)
+            if grad:
+                (base * base.detach()).sum().backward()
+            made.append((base.detach(), part.detach(), x.grad))
+        return made
+
+    same(program)
+    with library.eager():
+        same(program)

@@ -346,7 +346,7 @@ def prelu(input: Array, weight: Array) -> Array:
 
 
 def _check_rrelu(input: Any) -> None:
-    if input.dtype.np.name not in ("float32", "float64", "bfloat16"):
+    if input.dtype.np.name not in ("float32", "float64", "bfloat16", *(["float16"] if input.device.type != "cpu" else [])):
         raise NotImplementedError(f"\"rrelu_with_noise_out_cpu\" not implemented for '{scalar_type(input.dtype.np)}'")
 
 

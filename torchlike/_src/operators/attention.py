@@ -12,7 +12,7 @@ from torchlike._src.operators.nn_checks import c_type
 from torchlike._src.operators.precision import opmath
 from torchlike._src.operators.promotion import COMPLEX, scalar_type
 from torchlike._src.operators.registry import Array, composite, op, ops
-from torchlike._src.operators.support import refuse
+from torchlike._src.operators.support import broadcast_shapes, refuse
 
 
 @functools.partial(jax.custom_jvp)
@@ -93,6 +93,7 @@ def _scores(query: Array, key: Array, attn_mask: Array | None, is_causal: bool, 
         rows, columns = (lax.broadcasted_iota(jnp.int32, scores.shape[-2:], i) for i in (0, 1))
         scores = jnp.where(columns <= rows, scores, -jnp.inf)
     elif attn_mask is not None:
+        broadcast_shapes(scores.shape, attn_mask.shape)
         if attn_mask.dtype == jnp.bool_:
             scores = jnp.where(attn_mask, scores, -jnp.inf)
         else:

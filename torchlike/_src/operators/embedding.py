@@ -23,6 +23,8 @@ def check_indices(indices: Array, name: str) -> None:
 
 def lookup(table: Array, indices: Array) -> Array:
     """Rows of ``table``; NaN (0 for integers) where an index is out of range, which only a run can find out."""
+    if not table.shape[0] and indices.size:
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
     fill = jnp.nan if jnp.issubdtype(table.dtype, jnp.inexact) else 0
     return table.at[indices].get(mode="fill", fill_value=fill, wrap_negative_indices=False)
 

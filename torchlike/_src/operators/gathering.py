@@ -114,6 +114,10 @@ def index_select(input: Array, dim: int, index: Array) -> Array:
     axis = _check_select(input, dim, index)
     if not input.ndim:
         return input
+    if not input.shape[axis] and index.size:
+        if input.ndim == 1:
+            raise IndexError("index out of range in self")
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
     return jnp.take(input, index.reshape(-1), axis, mode="clip")
 
 
@@ -127,6 +131,8 @@ def _entries(input: Any, indices: Sequence[Any]) -> tuple[tuple[Any, ...], tuple
     except RuntimeError:
         shapes = ", ".join(str(list(a.shape)) for a in arrays)
         raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}") from None
+    if 0 not in shape and any(not n for i, n in zip(indices, input.shape, strict=False) if i is not None):
+        raise IndexError("index is out of bounds for dimension with size 0")
     return tuple(slice(None) if i is None else i for i in indices), shape
 
 

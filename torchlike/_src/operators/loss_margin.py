@@ -11,7 +11,7 @@ from jax import lax
 from torchlike._src.operators.arithmetic import check_difference, neg
 from torchlike._src.operators.distance import distance
 from torchlike._src.operators.loss import Flag, check_reduction, reduced, reduction_of, require_broadcast
-from torchlike._src.operators.nn_checks import is_complex, is_floating, require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import is_complex, is_floating, on_cpu, require_floating, scalar_type, sizes
 from torchlike._src.operators.precision import floated, opmath, rounded
 from torchlike._src.operators.reduction import mean_dtype
 from torchlike._src.operators.registry import Array, composite, op, ops
@@ -303,7 +303,8 @@ def multi_margin_loss(
     if target.dtype != jnp.int64:
         raise RuntimeError(f"expected scalar type Long but found {scalar_type(target.dtype)}")
     require_floating(input, "multi_margin_loss_cpu_kernel")
-    refuse("multi_margin_loss_cpu_kernel", input, HALF)
+    if on_cpu():
+        refuse("multi_margin_loss_cpu_kernel", input, HALF)
     t = target.reshape(-1, 1)
     short = margin - jnp.take_along_axis(x, t, 1) + x
     short = jnp.where((short > 0) & (jnp.arange(classes) != t), short, 0)
@@ -343,7 +344,8 @@ def multilabel_margin_loss(
     if target.dtype != jnp.int64:
         raise RuntimeError(f"expected scalar type Long but found {scalar_type(target.dtype)}")
     require_floating(input, "multilabel_margin_loss_forward_out_frame")
-    refuse("multilabel_margin_loss_forward_out_frame", input, HALF)
+    if on_cpu():
+        refuse("multilabel_margin_loss_forward_out_frame", input, HALF)
     classes = input.shape[-1] if input.ndim else 1
     rows = math.prod(input.shape[:-1])
     x, t = input.reshape(rows, classes), target.reshape(rows, classes)

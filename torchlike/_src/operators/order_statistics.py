@@ -133,7 +133,8 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Arr
     size = input.shape[axis]
     if size == 0:
         raise IndexError(f"mode(): Expected reduction dim {axis} to have non-zero size.")
-    refuse("mode_cpu", input, COMPLEX)
+    if input.size:
+        refuse("mode_cpu", input, COMPLEX)
     order = jnp.moveaxis(_ordered(input, axis), axis, -1)
     ranked = jnp.take_along_axis(jnp.moveaxis(lax.stop_gradient(input), axis, -1), order, -1)
     place = lax.broadcasted_iota(np.int64, ranked.shape, ranked.ndim - 1)
@@ -161,10 +162,10 @@ def _quantile(name: str, input: Array, q: Any, dim: int | None, keepdim: bool, i
         raise RuntimeError(
             f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
         )
-    if input.dtype not in (np.float32, np.float64):
-        raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if input.size == 0:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
+    if input.dtype not in (np.float32, np.float64):
+        raise RuntimeError("quantile() input tensor must be either float or double dtype")
     _check_share(name)(input, q)
     if getattr(q, "ndim", 0) > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")

@@ -7,7 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchlike._src.operators.nn_checks import is_complex, is_floating, normalize_dim, require_floating, scalar_type, sizes
+from torchlike._src.operators.nn_checks import (
+    is_complex,
+    is_floating,
+    normalize_dim,
+    on_cpu,
+    require_floating,
+    scalar_type,
+    sizes,
+)
 from torchlike._src.operators.pooling_windows import Window, window_max, window_sum
 from torchlike._src.operators.precision import opmath, quotient
 from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
@@ -266,7 +274,7 @@ def _avg_pool(
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
     require_averaged(input, "avg_pool3d_out_frame" if n == 3 else "avg_pool2d")
-    if n == 3:
+    if n == 3 and on_cpu():
         refuse("avg_pool3d_out_frame", input, HALF)
     total = window_sum(opmath(input), window)
     divisor = _divisors(window, count_include_pad) if divisor_override is None else divisor_override

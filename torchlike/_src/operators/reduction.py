@@ -179,7 +179,10 @@ def _check_extremum(name: str, x: Any, dims: Sequence[int]) -> None:
 def _extremum(name: str, reduce: Callable[..., Array], kernel: str, input: Array, dim: Dims, keepdim: bool) -> Array:
     _check_extremum(name, input, dim if isinstance(dim, (tuple, list)) else () if dim is None else (dim,))
     axes = normalize_dims(dim, input.ndim)
-    refuse(kernel, input, COMPLEX)
+    if input.size:
+        refuse(kernel, input, COMPLEX)
+    elif CATEGORY[np.dtype(input.dtype)] == COMPLEX:
+        return jnp.sum(input, axes, keepdims=keepdim)
     return reduce(input, axes, keepdims=keepdim)
 
 

@@ -537,6 +537,8 @@ def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> 
             "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{source.size}, index.numel() = {index.size}"
         )
+    if index.size and not input.size:
+        raise IndexError("put_(): Tried to put elements into an empty tensor")
     flat, at, values = input.reshape(-1), index.reshape(-1), source.reshape(-1)
     return (_add_at if accumulate else _overwrite)(flat, Places((at,)), values).reshape(input.shape)
 

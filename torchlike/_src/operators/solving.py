@@ -168,6 +168,18 @@ def triangular_solve(
     b: Array, A: Array, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> tuple[Array, Array]:
     """``X`` with ``A @ X = b``, and ``A`` again: the older form of `linalg.solve_triangular`."""
+    for name, x in (("b", b), ("A", A)):
+        if x.ndim < 2:
+            raise RuntimeError(
+                f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but it has {x.ndim} dimensions instead"
+            )
+    (n, m), (rows, columns) = A.shape[-2:], b.shape[-2:]
+    if n != m:
+        raise RuntimeError(f"A must be batches of square matrices, but they are {n} by {m} matrices")
+    if n != rows:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for triangular_solve: each A matrix is {n} by {m} but each b matrix is {rows} by {columns}"
+        )
     require_blas(A, "triangular_solve_cpu")
     lead = broadcast_shapes(A.shape[:-2], b.shape[:-2])
     A, b = jnp.broadcast_to(A, (*lead, *A.shape[-2:])), jnp.broadcast_to(b, (*lead, *b.shape[-2:]))

@@ -249,7 +249,9 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     """``self[key] = value``: a tensor of its own dtype or a number; one that broadcasts to what ``key`` selects."""
     if not isinstance(value, Tensor):
         value = _assigned(value, self)
-    parsed = parse(self, key)
+    if key is False:
+        return
+    parsed = parse(self, None if key is True else key)
     view = _view(self, parsed)
     if not parsed.tensors:
         if isinstance(value, Tensor):
@@ -268,7 +270,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 # In torch the number becomes a tensor first, which is copied if it has the very shape.
                 self._node.__class__ = node_class("FillBackward3" if self.ndim else "CopyBackwards")
         return
-    self._check_write("index_put_")
+    self._check_write("index_put_", (value,))
     mask = next(iter(parsed.tensors.values())) if len(parsed.tensors) == 1 else None
     masked = mask is not None and mask._aval().dtype.kind == "b"
     if not isinstance(value, Tensor):
@@ -282,13 +284,12 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             result._node.__class__ = node_class("IndexPutBackward0")
     else:
         if value.dtype is not self.dtype:
-            if value.ndim and value.dtype is not self.dtype:
-                raise RuntimeError(
-                    "Index put requires the source and destination dtypes match, got "
-                    f"{dtypes.SCALAR_NAMES[self.dtype]} for the destination and "
-                    f"{dtypes.SCALAR_NAMES[value.dtype]} for the source."
-                )
-            value = value.to(self.dtype)
+            raise RuntimeError(
+                "Index put requires the source and destination dtypes match, got "
+                f"{dtypes.SCALAR_NAMES[self.dtype]} for the destination and "
+                f"{dtypes.SCALAR_NAMES[value.dtype]} for the source."
+            )
+        value = _drop_leading(value)
         indices = _index_list(view, parsed)
         view._refuse_shared((value, *indices, *parsed.tensors.values()))
         result = ops._index_put(view, indices, value)
@@ -316,7 +317,7 @@ def _drop_leading(value: Tensor) -> Tensor:
     """Without the leading dimensions of size 1."""
     shape = value._aval().shape
     first = next((d for d, n in enumerate(shape) if n != 1), len(shape))
-    return view_functions.view(value, shape[first:])
+    return view_functions.view(value, shape[first:]) if first else value
 
 
 def _fit(value: Tensor, view: Tensor) -> None:

@@ -720,6 +720,8 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     window = make(base, views.as_strided, (size, stride, offset, memory_order(base)), "AsStridedBackward0")
     if window._base_tensor is not None and input._chain is not None:
         window._base_tensor = input if input._base_tensor is None else input._base_tensor
+    if input._made is not None and local.recorder.grad:
+        window._made = input._made
     if part is not base and part.requires_grad and local.recorder.grad:
         shown = record(views.SHOWN_BY, (part, window, views.places_in(part, size, stride, offset)))
         window._node, window._number, window._requires_grad = shown._node, shown._number, True

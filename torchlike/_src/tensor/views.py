@@ -157,12 +157,16 @@ class index:
 
     @staticmethod
     def put(base: Array, new: Array, spec: tuple, starts: Numbers) -> Array:
-        if not all(isinstance(s, int) for s in starts) and all(not i or i[1] == 1 for i in spec):
+        if not all(isinstance(s, int) for s in starts):
             left = iter(starts)
-            at = [next(left) if item else 0 for item in spec if item is not None]
-            shape = [1 if item and item[0] < 0 else (item[0] if item else n)
+            items = [(abs(item[0]), item[1]) if item else (n, 1)
                      for item, n in zip([i for i in spec if i is not None], base.shape, strict=True)]  # fmt: skip
-            return jax.lax.dynamic_update_slice(base, jnp.reshape(new, shape), at)
+            at = [next(left) if item else 0 for item in spec if item is not None]
+            new = jnp.reshape(new, [n for n, _ in items])
+            if any(step != 1 for _, step in items):
+                around = jax.lax.dynamic_slice(base, at, [max((n - 1) * step + 1, 0) for n, step in items])
+                new = around.at[tuple([slice(None, None, step) for _, step in items])].set(new)
+            return jax.lax.dynamic_update_slice(base, new, at)
         where = index_tuple(spec, starts, base.shape)
         return base.at[where].set(new, unique_indices=True, indices_are_sorted=True)
 
@@ -202,10 +206,7 @@ def index_tuple(spec: tuple, starts: Numbers, shape: Sequence[int]) -> tuple[Any
             out.append(next(left))
         else:
             start, (n, step) = next(left), item
-            if isinstance(start, int):
-                out.append(slice(start, start + max((n - 1) * step + 1, 0) if n else start, step))
-            else:
-                out.append(start + np.arange(n) * step)
+            out.append(slice(start, start + max((n - 1) * step + 1, 0) if n else start, step))
     return tuple(out)
 
 
