@@ -76,6 +76,7 @@ class Tensor:
     # Defaults of what most tensors never set, so that making one costs a single assignment.
     _storage: Storage
     _chain: tuple[Any, ...] | None = None  # view ops from the base; None for a tensor that reads its storage whole
+    _turned = 0  # how many of the last of these were applied in place
     _base_tensor: "Tensor | None" = None
     _geometry: tuple[tuple[int, ...], int] | None = None  # (strides, offset); None when contiguous from 0
     _seen = -1

@@ -266,7 +266,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         else:
             view._check_overlap()
             conversion.fill_(view, value)
-            if view is self and self._chain is None and self._node is not None and local.recorder.grad:
+            if view is self and self._base_tensor is None and self._node is not None and local.recorder.grad:
                 # In torch the number becomes a tensor first, which is copied if it has the very shape.
                 self._node.__class__ = node_class("FillBackward3" if self.ndim else "CopyBackwards")
         return

@@ -465,6 +465,8 @@ def become(self: Tensor, made: Callable[[], Tensor], grad_name: str) -> Tensor:
     """Let ``self`` be what a view of it is: in-place view ops."""
     self._check_write("a view")
     view = made()
+    before, after = self._chain or (), view._chain or ()
+    self._turned = self._turned + len(after) - len(before) if after[: len(before)] == before else 0
     for name in ("_chain", "_cached", "_geometry"):
         setattr(self, name, getattr(view, name))
     self._counter().version += 1

@@ -659,8 +659,11 @@ def refresh(view: Tensor) -> None:
     else:
         view._born = version
         node, number = t._node, t._number  # type: ignore[union-attr]
-        if chain[-1][0] not in _NEVER_STRIDED:
+        made = chain[-1 - view._turned][0] if view._turned < len(chain) else as_strided  # what turns it in place has no part
+        if made not in _NEVER_STRIDED:
             node.__class__ = node_class("AsStridedBackward0")
+        elif view._turned:
+            node.__class__ = node_class(made.kernel.grad_name)
         if view._retains:
             move_retained(view, node, number)
         view._node, view._number, view._requires_grad = node, number, True
