@@ -252,6 +252,18 @@ def test_what_a_model_runs_in_torch_runs_here_operator_by_operator() -> None:
         assert difference(expected, result, torchlike) is None, name
 
 
-@pytest.mark.parametrize("name", ["amax", "amin"])
-def test_extrema_of_no_complex_numbers_are_no_numbers(name: str) -> None:
-    agree(lambda torch: getattr(torch.zeros((2, 0), dtype=torch.complex64), name)(0))
+OF_NOTHING = {
+    "amax": lambda torch: torch.zeros((2, 0), dtype=torch.complex64).amax(0),
+    "amin": lambda torch: torch.zeros((2, 0), dtype=torch.complex64).amin(0, keepdim=True),
+    "cumsum": lambda torch: torch.cumsum(torch.zeros(0, dtype=torch.bool), 0, out=torch.zeros(3, dtype=torch.bool)),
+    "cumprod": lambda torch: torch.zeros((2, 0), dtype=torch.bool).cumprod(0, dtype=torch.bool),
+    "cummax": lambda torch: torch.zeros((2, 0), dtype=torch.complex64).cummax(0).values,
+    "softmax": lambda torch: torch.zeros((2, 0), dtype=torch.int64).softmax(0),
+    "median": lambda torch: torch.zeros(0, dtype=torch.bool).median(),
+    "mode": lambda torch: torch.zeros((0, 2), dtype=torch.complex64).mode(1).values,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_NOTHING)
+def test_of_no_elements_a_kernel_that_is_not_there_need_not_run(name: str) -> None:
+    agree(OF_NOTHING[name])

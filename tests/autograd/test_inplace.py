@@ -864,3 +864,21 @@ def test_copying_into_a_view_made_without_grad(make, dtype) -> None:
         return whole, view.requires_grad
 
     same(program)
+
+
+@pytest.mark.parametrize(
+    "write", [lambda t: t.mul_(2), lambda t: t.zero_(), lambda t: t.copy_(t.detach() + 1)], ids=["mul_", "zero_", "copy_"]
+)
+@pytest.mark.parametrize("view", [lambda t: t[:], lambda t: t.unsqueeze(0)], ids=["all", "unsqueezed"])
+def test_a_view_made_without_grad_of_a_base_without_history_may_be_written_to(view, write) -> None:
+    def program(torch):
+        base = torch.tensor([1.0, 2.0], requires_grad=True) * 1
+        part = base.unsqueeze(0)
+        part *= 2
+        base.detach_()
+        with torch.no_grad():
+            seen = view(part)
+        write(seen)
+        return seen, seen.requires_grad, part.requires_grad, base
+
+    same(program)

@@ -88,6 +88,7 @@ AT_PLACES = {
     "masked_fill_": lambda torch, v: v.masked_fill_(torch.arange(v.numel()).reshape(v.shape) == 1, 9),
     "index_fill_": lambda torch, v: v.index_fill_(0, torch.tensor([1]), 5),
     "index_fill_ of a column": lambda torch, v: v.index_fill_(1, torch.tensor([1]), 5),
+    "tril_": lambda torch, v: v.tril_(), "triu_": lambda torch, v: v.triu_(1), "tril_ of nothing": lambda torch, v: v.tril_(9),
     "an assignment": lambda torch, v: v.__setitem__((torch.tensor([0, 1]), torch.tensor([1, 1])), 7),
     "an assignment to a mask": lambda torch, v: v.__setitem__(torch.arange(v.numel()).reshape(v.shape) == 3, 7),
     "an assignment to a row": lambda torch, v: v.__setitem__((torch.tensor([0]), slice(0, 1)), 7),

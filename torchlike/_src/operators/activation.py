@@ -474,12 +474,12 @@ def _along(f: Any, kernel: str, input: Array, dim: int, dtype: np.dtype | None) 
     if dtype is not None:
         input = input.astype(dtype)
     dim = normalize_dim(dim, input.ndim)
+    if input.size == 0:
+        return input
     if not is_floating(input):
         lastdim = "_lastdim" if dim == max(input.ndim, 1) - 1 else ""
         require_floating(input, f"{kernel}{lastdim}_kernel_impl")
     x = opmath(input)
-    if input.size == 0:
-        return input
     return (f(x, dim) if x.ndim else f(x[None], 0)[0]).astype(input.dtype)
 
 

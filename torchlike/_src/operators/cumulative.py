@@ -24,6 +24,8 @@ def cumsum(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The sums of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
     input = input.astype(_running_dtype(input, dtype))
+    if not input.size:
+        return input
     refuse("cumsum_out_cpu", input, BOOL)
     if not input.ndim:
         return input
@@ -40,6 +42,8 @@ def cumprod(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
     """The products of the elements up to each one along ``dim``."""
     axis = normalize_dim(dim, input.ndim)
     input = input.astype(_running_dtype(input, dtype))
+    if not input.size:
+        return input
     refuse("cumprod_out_cpu", input, BOOL)
     if not input.ndim:
         return input
@@ -50,11 +54,11 @@ def cumprod(input: Array, dim: int, *, dtype: np.dtype | None = None) -> Array:
 def _running(input: Array, dim: int, kernel: str, better: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
     """The best so far and its index, the last of equals; NaN is best of all."""
     axis = normalize_dim(dim, input.ndim)
+    if not input.size:
+        return input, jnp.zeros(input.shape, np.int64)
     refuse(kernel, input, COMPLEX)
     if input.ndim == 0:
         return input, jnp.zeros((), np.int64)
-    if input.shape[axis] == 0:
-        return input, jnp.zeros(input.shape, np.int64)
     floating = CATEGORY[np.dtype(input.dtype)] == FLOAT
 
     def combine(left: tuple[Array, Array], right: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 
 from torchlike._src.operators.promotion import CATEGORY, FLOAT, scalar_type
-from torchlike._src.operators.registry import EXACT, Array, composite, op, ops
+from torchlike._src.operators.registry import EXACT, Array, InPlace, composite, op, ops
 from torchlike._src.operators.support import into, normalize_dim
 
 
@@ -26,14 +26,14 @@ def _triangle(name: str, input: Array) -> tuple[Array, Array]:
     return lax.broadcasted_iota(np.int32, (rows, 1), 0), lax.broadcasted_iota(np.int32, (1, columns), 1)
 
 
-@op("tril", inplace=True, out=EXACT, host=_host_triangle(np.tril), saves=())
+@op("tril", inplace=InPlace(itself=True), out=EXACT, host=_host_triangle(np.tril), saves=())
 def tril(input: Array, diagonal: int = 0) -> Array:
     """The elements on and below a diagonal, the others 0."""
     rows, columns = _triangle("tril", input)
     return jnp.where(columns - rows <= diagonal, input, jnp.zeros((), input.dtype))
 
 
-@op("triu", inplace=True, out=EXACT, host=_host_triangle(np.triu), saves=())
+@op("triu", inplace=InPlace(itself=True), out=EXACT, host=_host_triangle(np.triu), saves=())
 def triu(input: Array, diagonal: int = 0) -> Array:
     """The elements on and above a diagonal, the others 0."""
     rows, columns = _triangle("triu", input)

@@ -40,9 +40,9 @@ def _middle(name: str, input: Array, axis: int, keepdim: bool) -> tuple[Array, A
 
 
 def _median_all(name: str, input: Array) -> Array:
-    refuse("median_cpu", input, BOOL, COMPLEX)
     if input.size == 0:
         return jnp.full((), np.nan, input.dtype)
+    refuse("median_cpu", input, BOOL, COMPLEX)
     return _middle(name, input.reshape(-1), 0, False)[0]
 
 

@@ -506,7 +506,7 @@ def _make(source: Tensor, op: ViewOp, args: tuple[Any, ...], geometry: Geometry,
     rec = local.recorder
     if source._made is not None or not rec.grad:
         view._made = source._made if rec.grad else "inference" if rec.inference else "no_grad"
-        if not rec.grad and source.requires_grad:
+        if not rec.grad and view._base_tensor.requires_grad:
             require_nothing(view)
     version = (source._own_counter or storage).version
     if version:
