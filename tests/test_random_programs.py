@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as 
 from tests.differential import library
 from tests.random_programs import draw_program
 from tests.side_by_side import Side, run_lines
+from tests.view_programs import draw_view_program
 from torchlike._src.engine import host
 from torchlike._src.engine.value import CPU
 
@@ -59,18 +60,33 @@ def programs(draw: st.DrawFn) -> Program:
     return Program(draw_program(roll, 5 + roll(26)), way)
 
 
+@st.composite
+def view_programs(draw: st.DrawFn) -> Program:
+    return Program(draw_view_program(lambda n: draw(st.integers(0, n - 1))), "host")
+
+
+drawn = settings(
+    max_examples=COUNT, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate, Phase.shrink],
+)  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(60 + 3 * COUNT)
 @seed(SEED)
-@settings(
-    max_examples=COUNT,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate, Phase.shrink],
-)
+@drawn
 @given(programs())
 def test_a_random_program_does_the_same_in_torch_and_here(program: Program) -> None:
+    found = program.difference()
+    assert not found, found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 + COUNT)
+@seed(SEED)
+@drawn
+@given(view_programs())
+def test_a_random_program_about_views_does_the_same_in_torch_and_here(program: Program) -> None:
     found = program.difference()
     assert not found, found
 

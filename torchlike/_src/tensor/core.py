@@ -180,7 +180,7 @@ class Tensor:
         if rec.grad and (
             self.requires_grad
             or (base is not None and base._requires_grad)
-            or any(isinstance(t, Tensor) and t._requires_grad for t in others)
+            or any(isinstance(t, Tensor) and t.requires_grad for t in others)
         ):
             if base is not None:
                 if self._made is not None:
@@ -358,7 +358,7 @@ class Tensor:
         return self._set_requires_grad(requires_grad)
 
     def _set_requires_grad(self, requires_grad: bool, setter: bool = False) -> "Tensor":
-        if self.grad_fn is not None:
+        if self._node is not None:
             if not requires_grad:
                 raise RuntimeError(
                     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
@@ -369,7 +369,7 @@ class Tensor:
             raise RuntimeError(f"only Tensors of floating point{' and complex' if setter else ''} dtype can require gradients")
         if requires_grad and self._inference and not local.recorder.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
-        if requires_grad and not self._requires_grad:
+        if bool(requires_grad) != self._requires_grad:
             self._storage.writes += 1  # views that were made before look at their history once more
         self._leaf = None  # if its gradient went nowhere, it comes to itself from now on
         self._requires_grad = bool(requires_grad)
@@ -531,9 +531,9 @@ class Tensor:
         """Keep the gradient of this non-leaf in ``grad``."""
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        node = self.grad_fn
-        if node is None or self._retains:
+        if self._node is None or self._retains:  # torch does not look at what became of its base either
             return
+        node = self.grad_fn
         import weakref
 
         self._retains = True

@@ -264,6 +264,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 value = value if value.shape == view.shape else view_functions.expand(value, view.shape)
             conversion.copy_(view, value)
         else:
+            view._check_write("fill_")
             view._check_overlap()
             conversion.fill_(view, value)
             if view is self and self._base_tensor is None and self._node is not None and local.recorder.grad:
