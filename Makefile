@@ -2,7 +2,7 @@
 #   make demo         train on scikit-learn's handwritten digits, written in MNIST's file format
 #   make test         the tests, within 25 minutes on two cores
 #   make conformance  all of torch's operator, module and optimizer databases, in every dtype
-#   make programs     2,000 random programs of tensors, views and writes, line by line against torch
+#   make programs     2,000 random programs of tensors, views and writes, as many about views alone, line by line against torch
 #   make bench        speed against hand-written JAX and eager torch; figures go to docs/performance.md
 #   make lint         ruff and pyright
 #   make format       let ruff fix and format
