@@ -866,6 +866,18 @@ def test_copying_into_a_view_made_without_grad(make, dtype) -> None:
     same(program)
 
 
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("second", [lambda t: t.mul_(2), lambda t: t.zero_(), lambda t: t.sin_()], ids=["mul_", "zero_", "sin_"])
+def test_which_node_is_named_when_the_graph_is_kept(second, keep) -> None:
+    def program(torch):
+        base = torch.ones(2, 2, requires_grad=True) * 1
+        view = base[0].exp_()
+        second(view)
+        base.sum().backward(retain_graph=keep)
+
+    same(program)
+
+
 @pytest.mark.parametrize(
     "write", [lambda t: t.mul_(2), lambda t: t.zero_(), lambda t: t.copy_(t.detach() + 1)], ids=["mul_", "zero_", "copy_"]
 )

@@ -89,6 +89,7 @@ class GradNode:
     region: Any = None  # where it is computed anew before its backward
     without = 0  # the inputs, as a mask, that no gradient depends on, whatever is seen in the jaxpr of the backward
     paths: Any = None  # of a backward: what each gradient depends on, as a mask of its inputs
+    had: Any = None  # of a write to a view: the node that showed the view before, which messages may name as long as it lives
     one: Any = None  # what the nodes of views that one function returned have in common: torch has one node for all
     packed: Any = None  # what hooks keep instead of what was saved
     duals: Any = None  # for each tensor that the op read, its tangents in forward mode
@@ -164,7 +165,10 @@ class GradNode:
     def pass_by(self, view: Any, had: Any) -> None:
         """If the first gradient is of a view that the op writes to, let it go to the view's base at once, as in torch: the
         ``grad_fn`` that the view ``had``, those of the views between, their hooks and what they retain have no part in it."""
-        if view._base_tensor is None or had is None or self.edges[0][0] is not had:
+        if view._base_tensor is None or had is None:
+            return
+        self.had = had
+        if self.edges[0][0] is not had:
             return
         end, node = view._base_tensor._node, self
         made: list[GradNode] = []
@@ -183,7 +187,7 @@ class GradNode:
 
     def release(self) -> None:
         """Let go of everything kept for backward."""
-        self.pullback = self.values = self.saved = self.packed = self.duals = None
+        self.pullback = self.values = self.saved = self.packed = self.duals = self.had = None
 
     @property
     def avals(self) -> list[Any]:

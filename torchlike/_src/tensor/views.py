@@ -666,7 +666,7 @@ def refresh(view: Tensor) -> None:
             node.__class__ = node_class(made.kernel.grad_name)
         if view._retains:
             move_retained(view, node, number)
-        view._node, view._number, view._requires_grad = node, number, True
+        view._node, view._number, view._requires_grad, view._leaf = node, number, True, None
 
 
 def _follow(view: Tensor) -> None:
